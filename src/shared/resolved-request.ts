@@ -1,0 +1,45 @@
+import type { Method } from './constants.ts';
+import type { Json, Scalar } from './wire.ts';
+
+export interface ResolvedRetry {
+  maximumAttempts: number;
+  statuses: number[];
+  initialInterval: number;
+  backoffCoefficient: number;
+  maximumInterval: number;
+  maxRetryAfter: number;
+}
+
+export type RequestBody =
+  | { kind: 'text'; value: string }
+  | { kind: 'json'; value: unknown }
+  | { kind: 'form'; value: Record<string, Scalar | Scalar[]> }
+  | { kind: 'base64'; value: string };
+
+/**
+ * A validated spec with every default filled in: durations are milliseconds, sizes bytes,
+ * header names lower-case. What the processor and the transport work on.
+ */
+export interface ResolvedRequest {
+  requestId: string;
+  url: string;
+  method: Method;
+  headers: Record<string, string | string[]>;
+  params: Record<string, Scalar | Scalar[]>;
+  body: RequestBody | undefined;
+  timeout: number;
+  connectTimeout: number;
+  firstByteTimeout: number | undefined;
+  idleTimeout: number | undefined;
+  maxRedirects: number;
+  allowDowngrade: boolean;
+  maxResponseSize: number;
+  raiseErrorResponses: boolean;
+  retry: ResolvedRetry;
+  /** May be sent again after its first byte may have gone out. */
+  resendable: boolean;
+  /** Value of the `Idempotency-Key` header. */
+  idempotencyKey: string | undefined;
+  deadline: number | undefined;
+  callbackArgs: Json;
+}

@@ -1,0 +1,197 @@
+import type { ErrorType, ErrorWord } from './errors.ts';
+import type { Method } from './constants.ts';
+
+/** Milliseconds, or a Temporal duration string such as `'30s'`. */
+export type Duration = number | string;
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** A secret by name; its value is resolved in the worker, at send time, and never enters history. */
+export interface SecretRef {
+  $secret: string;
+  /** Put before the value, e.g. `'Bearer '`. */
+  prefix?: string;
+}
+
+export type Scalar = string | number | boolean | null;
+
+export interface RetryOptions {
+  /** Tries in all. Default 3. */
+  maximumAttempts?: number;
+  /** Statuses that are tried again. Default 408, 425, 429, 500, 502, 503, 504. */
+  statuses?: number[];
+  /** Delay before the second try. Default 1 s. */
+  initialInterval?: Duration;
+  /** Factor between delays. Default 2. */
+  backoffCoefficient?: number;
+  /** Longest delay of the back-off. Default 1 min. */
+  maximumInterval?: Duration;
+  /** A Retry-After above this is cut to it. Default 10 min. */
+  maxRetryAfter?: Duration;
+}
+
+/** How Temporal retries a failing callback workflow; it never re-runs the request. */
+export interface CallbackRetryOptions {
+  /** Runs in all. Default 25. */
+  maximumAttempts?: number;
+  /** Default 1 s. */
+  initialInterval?: Duration;
+  /** Default 2. */
+  backoffCoefficient?: number;
+  /** Default 1 h. */
+  maximumInterval?: Duration;
+}
+
+export interface WorkflowCallback {
+  /** Workflow type started with the callback argument. */
+  workflow: string;
+  /** Its task queue. `patient.submit.*` fills in the caller's own. */
+  taskQueue?: string;
+  retry?: CallbackRetryOptions;
+}
+
+export interface SignalCallback {
+  /** Signal sent with the callback argument. */
+  signal: string;
+  /** The running workflow that receives it. */
+  workflowId: string;
+}
+
+export type Callback = string | WorkflowCallback | SignalCallback;
+
+/** What the request workflow itself returns when there is a callback. */
+export type ResultMode = 'full' | 'status' | 'none';
+
+/** Whether a request whose first byte may have gone out can be sent again. */
+export type Resend = 'auto' | 'always' | 'never';
+
+export interface FlowOptions {
+  key?: string;
+  rate?: number;
+  period?: Duration;
+  concurrency?: number;
+  cost?: number;
+}
+
+export interface PriorityOptions {
+  priorityKey?: number;
+  fairnessKey?: string;
+  fairnessWeight?: number;
+}
+
+/**
+ * One HTTP request, as plain JSON. Every field but `url` is optional.
+ * Durations are milliseconds or Temporal duration strings; sizes are bytes.
+ */
+export interface RequestSpec {
+  /** http or https, without credentials. */
+  url: string;
+  /** Default `GET`. */
+  method?: Method | Lowercase<Method>;
+  headers?: Record<string, string | string[] | SecretRef>;
+  /** Appended to the URL's query; an array repeats the key, `null` is a bare key. */
+  params?: Record<string, Scalar | Scalar[] | SecretRef>;
+  /** Text body. At most one of `body`, `json`, `form`, `bodyBase64`, `multipart`. */
+  body?: string;
+  /** JSON body; `null` is sent as `null`. */
+  json?: unknown;
+  /** `application/x-www-form-urlencoded` body. */
+  form?: Record<string, Scalar | Scalar[]>;
+  /** Binary body. */
+  bodyBase64?: string;
+  multipart?: unknown[];
+  /** One try: connect, send, all hops, full body. Default 60 s. */
+  timeout?: Duration;
+  /** Default: the worker's `connectTimeout` (10 s). */
+  connectTimeout?: Duration;
+  /** From the first byte sent to the response's status line. Default: none but `timeout`. */
+  firstByteTimeout?: Duration;
+  /** Longest pause between two pieces of the body. Default: none but `timeout`. */
+  idleTimeout?: Duration;
+  /** Default 5; 0 delivers the 3xx. */
+  maxRedirects?: number;
+  /** Follow a redirect from https to http. Default false. */
+  allowDowngrade?: boolean;
+  /** Decoded bytes; default 1 MiB, equal passes. */
+  maxResponseSize?: number;
+  /** A status outside 2xx becomes `HttpStatusError`. Default false. */
+  raiseErrorResponses?: boolean;
+  retry?: RetryOptions;
+  /** Default `auto`: GET, HEAD, PUT, DELETE and whatever has an idempotency key. */
+  resend?: Resend;
+  /** `true` sends the request id as `Idempotency-Key`; a string is sent as it is. */
+  idempotencyKey?: boolean | string;
+  /** All tries together, from first scheduling. */
+  deadline?: Duration;
+  /** Temporal's own crash detector. Default 3 min. */
+  heartbeatTimeout?: Duration;
+  callback?: Callback;
+  callbackArgs?: Json;
+  /** Default `full`. */
+  result?: ResultMode;
+  preprocessors?: string[];
+  protocol?: 'auto' | 'http1' | 'http2';
+  proxyUrl?: string | SecretRef;
+  flow?: FlowOptions;
+  priority?: PriorityOptions;
+  /** A label and the `x-request-id` header, stable over tries and redirects. */
+  requestId?: string;
+}
+
+/** A response as plain JSON. */
+export interface WireResponse {
+  status: number;
+  /** Lower-case names; a repeated header is an array. */
+  headers: Record<string, string | string[]>;
+  /** `null` for HEAD, 204 and 304. */
+  body: string | null;
+  bodyEncoding: 'utf8' | 'base64';
+  /** Final URL, with its query, without secrets. */
+  url: string;
+  /** Final method. */
+  method: Method;
+  /** URLs visited before the final one. */
+  redirects: string[];
+  requestId: string;
+  /** The last try, all hops. */
+  durationMs: number;
+  /** Try number from 1. */
+  attempt: number;
+  callbackArgs: Json;
+}
+
+/** Where a request was when it ended without a response. */
+export type Phase = 'prepare' | 'queued' | 'connect' | 'sent';
+
+/** The one detail of every failure; under 4 KB as JSON. */
+export interface FailureDetail {
+  errorType: ErrorWord;
+  message: string;
+  /** Without query, userinfo or secret. */
+  url: string;
+  method: string;
+  requestId: string;
+  durationMs: number;
+  phase: Phase;
+  attempt: number;
+  /** Of an `HttpStatusError`; its body is cut to 2 KB. */
+  response?: WireResponse & { bodyTruncated?: boolean };
+}
+
+/** The form of an error in callbacks and batch items. */
+export type WireError = FailureDetail & { type: ErrorType };
+
+/** How a request ended, once and for all: what is kept under its key until Temporal has it. */
+export type Outcome =
+  { kind: 'response'; response: WireResponse } | { kind: 'error'; error: WireError };
+
+/** The one argument of a callback workflow or signal. */
+export interface CallbackArgument {
+  requestId: string;
+  outcome: 'response' | 'error';
+  response?: WireResponse;
+  error?: WireError;
+  callbackArgs: Json;
+  /** The request workflow; `runId` is its original run. */
+  request: { workflowId: string; runId: string };
+}
