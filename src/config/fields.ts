@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { parseDuration } from '../shared/duration.ts';
+import { describeValue } from './problems.ts';
+
+/** The longest delay a timer takes; a longer one would fire at once. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** Visible ASCII: what a header can carry as it is. */
+const VISIBLE = /^[\x21-\x7e]{1,255}$/;
+
+/** Milliseconds, from `min` to the longest timer, out of a number or a duration string. */
+export function duration(min = 1) {
+  return z
+    .union([z.number(), z.string()], {
+      error: "expected milliseconds or a duration such as '30s'",
+    })
+    .transform((value, ctx) => {
+      const parsed = parseDuration(value);
+      const ms = parsed === undefined ? undefined : Math.round(parsed);
+      if (ms !== undefined && ms >= min && ms <= MAX_TIMER) return ms;
+      const expected =
+        ms === undefined
+          ? "milliseconds or a duration such as '30s'"
+          : `${min} to ${MAX_TIMER} ms (24.8 days)`;
+      ctx.addIssue({
+        code: 'custom',
+        message: `expected ${expected}, got ${describeValue(value)}`,
+      });
+      return z.NEVER;
+    })
+    .meta({ type: 'duration' });
+}
+
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER) {
+  const bound = max === Number.MAX_SAFE_INTEGER ? `${min}` : `${min} to ${max}`;
+  const error = `expected an integer from ${bound}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+export function atLeast(min: number) {
+  const error = `expected a number from ${min}`;
+  return z.number({ error }).min(min, { error });
+}
+
+export function positive() {
+  const error = 'expected a number above 0';
+  return z.number({ error }).positive({ error });
+}
+
+/** Name of a workflow, signal, queue: Temporal takes up to 1000 characters. */
+export function name() {
+  const error = 'expected 1 to 1000 characters';
+  return z.string({ error }).min(1, { error }).max(1000, { error });
+}
+
+export function visible() {
+  const error = 'expected 1 to 255 visible ASCII characters';
+  return z.string({ error }).regex(VISIBLE, { error });
+}
+
+export function flag() {
+  return z.boolean({ error: 'expected true or false' });
+}
+
+export function choice<const T extends readonly [string, ...string[]]>(
+  values: T,
+  later: readonly string[] = [],
+) {
+  const expected = `expected ${values.map((value) => `'${value}'`).join(', ')}`;
+  return z.enum(values, {
+    error: ({ input }) =>
+      later.includes(input as string) ? `'${String(input)}' is not yet supported` : expected,
+  });
+}
+
+/** A field of the contract whose feature is not built yet. */
+export function later() {
+  return z.never({ error: 'not yet supported' }).optional();
+}

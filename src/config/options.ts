@@ -1,0 +1,119 @@
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+import { DEFAULT_TASK_QUEUE, DEFAULT_TIMEOUT } from '../shared/constants.ts';
+import { choice, duration, flag, integer, name } from './fields.ts';
+import { headerValue } from './headers.ts';
+import { formatProblems, problemsOf } from './problems.ts';
+import { retryDefaultsSchema } from './retry.ts';
+import { MAX_RESPONSE_SIZE } from './spec-schema.ts';
+
+const network = z
+  .string({ error: 'expected an address or CIDR' })
+  .refine(isNetwork, { error: 'expected an address or CIDR such as 10.0.0.0/8' })
+  .transform((text) => (text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`));
+
+const deployment = z.strictObject(
+  {
+    name: name().describe("Worker Versioning: the deployment's name."),
+    buildId: name().describe("Worker Versioning: this build's id."),
+  },
+  { error: 'expected { name, buildId }' },
+);
+
+/** Every option of a worker: its meaning, its unit and its default, here and nowhere else. */
+export const optionsSchema = z.strictObject({
+  taskQueue: name()
+    .default(DEFAULT_TASK_QUEUE)
+    .describe('Queue of the ready-made workflows; `<taskQueue>:requests` is derived from it.'),
+  maxConnections: integer(1).default(1000).describe('Requests in flight at once, per process.'),
+  requestTimeout: duration()
+    .prefault(DEFAULT_TIMEOUT)
+    .describe('One try: connect, send, all hops, full body.'),
+  connectTimeout: duration().prefault('10s').describe('DNS, TCP and TLS.'),
+  maxResponseSize: integer(1, MAX_RESPONSE_SIZE)
+    .default(1024 * 1024)
+    .describe('Bytes of a decoded response body; a larger one fails.'),
+  maxRedirects: integer(0, 50).default(5).describe('Redirects followed; 0 delivers the 3xx.'),
+  raiseErrorResponses: flag()
+    .default(false)
+    .describe('A status outside 2xx becomes `HttpStatusError`.'),
+  idleConnectionTimeout: duration()
+    .prefault('60s')
+    .describe('How long an unused connection is kept.'),
+  userAgent: headerValue()
+    .min(1, { error: 'expected at least one character' })
+    .default('patient-http')
+    .describe('`User-Agent` of requests that set none.'),
+  shutdownTimeout: duration(0)
+    .prefault('30s')
+    .describe('How long a shutdown waits for responses before it hands requests over.'),
+  drainTimeout: duration(0)
+    .prefault('10m')
+    .describe(
+      'How long, in all, a shutdown waits for requests that may not be sent again; ' +
+        'never shorter than `shutdownTimeout`.',
+    ),
+  maxCrashes: integer(0)
+    .default(3)
+    .describe('A request is given up when this many processes have died with it.'),
+  callbackTaskQueue: name().optional().describe('Queue of callback workflows given by name alone.'),
+  retry: retryDefaultsSchema.prefault({}).describe('Retries of requests that say nothing else.'),
+  allowPrivateAddresses: flag()
+    .default(false)
+    .describe('Allow requests to private, loopback and link-local addresses.'),
+  allowAddresses: z
+    .array(network, { error: 'expected an array of addresses or CIDRs' })
+    .default([])
+    .describe('Private addresses allowed all the same, as addresses or CIDRs.'),
+  deployment: deployment.optional().describe('Worker Versioning; off without it.'),
+  logLevel: choice(['trace', 'debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Least severe level logged.'),
+});
+
+/** Options as a user writes them; all have defaults. */
+export type PatientOptions = z.input<typeof optionsSchema>;
+
+/** Durations in ms, sizes in bytes, addresses as CIDRs. */
+export type ResolvedOptions = Readonly<z.output<typeof optionsSchema>>;
+
+/** The options that a spec's own fields override. */
+export type RequestDefaults = Pick<
+  ResolvedOptions,
+  | 'requestTimeout'
+  | 'connectTimeout'
+  | 'maxResponseSize'
+  | 'maxRedirects'
+  | 'raiseErrorResponses'
+  | 'retry'
+>;
+
+/** Wrong options: the message names each, its value and what was expected. */
+export class ConfigError extends TypeError {
+  override readonly name = 'ConfigError';
+}
+
+/** @throws ConfigError */
+export function resolveOptions(input: PatientOptions = {}): ResolvedOptions {
+  const parsed = optionsSchema.safeParse(input);
+  if (!parsed.success) {
+    throw new ConfigError(formatProblems(problemsOf(parsed.error.issues, input), 'options'));
+  }
+  const options = parsed.data;
+  options.drainTimeout = Math.max(options.drainTimeout, options.shutdownTimeout);
+  return deepFreeze(options);
+}
+
+/** `ipaddr` alone would also take `10` or `0x7f.1`. */
+function isNetwork(text: string): boolean {
+  const [address = '', ...prefix] = text.split('/');
+  const wellFormed = address.includes(':') || ipaddr.IPv4.isValidFourPartDecimal(address);
+  return wellFormed && (prefix.length ? ipaddr.isValidCIDR(text) : ipaddr.isValid(address));
+}
+
+function deepFreeze<T extends object>(value: T): Readonly<T> {
+  for (const item of Object.values(value)) {
+    if (typeof item === 'object' && item !== null) deepFreeze(item as object);
+  }
+  return Object.freeze(value);
+}

@@ -1,0 +1,50 @@
+import { MAX_PAYLOAD_BYTES } from '../shared/constants.ts';
+import type { Problem } from './problems.ts';
+
+const BODIES = ['body', 'json', 'form', 'bodyBase64', 'multipart'] as const;
+
+/**
+ * What concerns several fields of a spec. It reads the spec as it was given, so that these
+ * problems are reported together with those of single fields.
+ */
+export function* specRules(spec: Record<string, unknown>): Generator<Problem> {
+  const bodies = BODIES.filter((field) => spec[field] !== undefined);
+  if (bodies.length > 1) {
+    yield { path: [bodies[1]!], message: `expected one body, got ${bodies.join(' and ')}` };
+  }
+
+  const method = String(spec.method ?? 'GET').toUpperCase();
+  if (bodies.length && (method === 'GET' || method === 'HEAD')) {
+    yield { path: [bodies[0]!], message: `expected no body with ${method}` };
+  }
+
+  const header = keysOf(spec.headers).find((name) => name.toLowerCase() === 'idempotency-key');
+  if (header !== undefined && spec.idempotencyKey !== undefined && spec.idempotencyKey !== false) {
+    yield { path: ['idempotencyKey'], message: `expected one key, got headers.${header} too` };
+  }
+
+  for (const field of ['headers', 'params', 'form']) {
+    // A record drops this one name without a word.
+    if (keysOf(spec[field]).includes('__proto__')) {
+      yield { path: [field, '__proto__'], message: 'is not a possible name' };
+    }
+  }
+
+  const size = jsonSize(spec);
+  if (size > MAX_PAYLOAD_BYTES) {
+    yield { path: [], message: `expected at most ${MAX_PAYLOAD_BYTES} bytes as JSON, got ${size}` };
+  }
+}
+
+function keysOf(value: unknown): string[] {
+  return typeof value === 'object' && value !== null ? Object.keys(value) : [];
+}
+
+/** 0 for what cannot be written as JSON: the field that holds it is refused by its own schema. */
+function jsonSize(value: unknown): number {
+  try {
+    return Buffer.byteLength(JSON.stringify(value));
+  } catch {
+    return 0;
+  }
+}

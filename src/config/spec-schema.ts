@@ -1,0 +1,129 @@
+import { z } from 'zod';
+import { DEFAULT_HEARTBEAT_TIMEOUT, METHODS } from '../shared/constants.ts';
+import type { RequestSpec } from '../shared/wire.ts';
+import { callbackSchema } from './callback.ts';
+import { choice, duration, flag, integer, later, positive, visible } from './fields.ts';
+import { headersSchema, noSecret } from './headers.ts';
+import { jsonBodySchema, jsonSchema } from './json.ts';
+import { retrySchema } from './retry.ts';
+import { urlSchema } from './target-url.ts';
+
+export const MAX_RESPONSE_SIZE = 100 * 1024 * 1024;
+
+const method = { error: `expected ${METHODS.join(', ')}` };
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
+  error: 'expected a string, finite number, boolean or null',
+});
+const pairs = z.record(
+  z.string(),
+  z.union([scalar, z.array(scalar)], {
+    error: noSecret('expected a scalar or an array of scalars'),
+  }),
+  { error: 'expected an object of names and values' },
+);
+
+const base64 = { error: 'expected standard base64 with its padding' };
+
+const priority = z
+  .strictObject(
+    {
+      priorityKey: integer(1, 5),
+      fairnessKey: z
+        .string({ error: 'expected a string' })
+        .refine((key) => Buffer.byteLength(key) <= 64, { error: 'expected at most 64 bytes' }),
+      fairnessWeight: positive(),
+    },
+    { error: 'expected { priorityKey, fairnessKey, fairnessWeight }' },
+  )
+  .partial();
+
+/**
+ * Every field of a RequestSpec by itself; what concerns several fields is in `spec-rules.ts`.
+ * `option` in a field's metadata names the worker option that its default comes from.
+ */
+export const requestSpecSchema = z.strictObject({
+  url: urlSchema.describe('http or https, without credentials.'),
+  method: z
+    .string(method)
+    .toUpperCase()
+    .pipe(z.enum(METHODS, method))
+    .prefault('GET')
+    .describe('`GET`, `HEAD`, `POST`, `PUT`, `PATCH` or `DELETE`, in any case.'),
+  headers: headersSchema.optional().describe('Names and values; an array repeats the header.'),
+  params: pairs
+    .optional()
+    .describe("Appended to the URL's query; an array repeats the key, `null` is a bare key."),
+  body: z
+    .string({ error: 'expected a string' })
+    .optional()
+    .describe('Text body. At most one of `body`, `json`, `form`, `bodyBase64`.'),
+  json: jsonBodySchema.optional().describe('JSON body; `null` is sent as `null`.'),
+  form: pairs.optional().describe('`application/x-www-form-urlencoded` body.'),
+  bodyBase64: z
+    .string(base64)
+    .refine((text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text), base64)
+    .optional()
+    .describe('Binary body.'),
+  multipart: later().describe('Not yet supported.'),
+  timeout: duration()
+    .optional()
+    .describe('One try: connect, send, all hops, full body.')
+    .meta({ option: 'requestTimeout' }),
+  connectTimeout: duration()
+    .optional()
+    .describe('DNS, TCP and TLS.')
+    .meta({ option: 'connectTimeout' }),
+  firstByteTimeout: duration()
+    .optional()
+    .describe("From the first byte sent to the response's status line."),
+  idleTimeout: duration().optional().describe('Longest pause between two pieces of the body.'),
+  maxRedirects: integer(0, 50)
+    .optional()
+    .describe('0 delivers the 3xx.')
+    .meta({ option: 'maxRedirects' }),
+  allowDowngrade: flag().default(false).describe('Follow a redirect from https to http.'),
+  maxResponseSize: integer(1, MAX_RESPONSE_SIZE)
+    .optional()
+    .describe('Decoded bytes of the body; equal passes.')
+    .meta({ option: 'maxResponseSize' }),
+  raiseErrorResponses: flag()
+    .optional()
+    .describe('A status outside 2xx becomes `HttpStatusError`.')
+    .meta({ option: 'raiseErrorResponses' }),
+  retry: retrySchema.optional().describe('When and how often it is tried again.'),
+  resend: choice(['auto', 'always', 'never'])
+    .default('auto')
+    .describe(
+      'Whether it can be sent again once its first byte may have gone out. ' +
+        '`auto`: GET, HEAD, PUT, DELETE and whatever has an idempotency key.',
+    ),
+  idempotencyKey: z
+    .union([z.boolean(), visible()], {
+      error: 'expected true, false or 1 to 255 visible ASCII characters',
+    })
+    .default(false)
+    .describe('`true` sends the request id as `Idempotency-Key`; a string is sent as it is.'),
+  deadline: duration().optional().describe('All tries together, from first scheduling.'),
+  heartbeatTimeout: duration(1000)
+    .prefault(DEFAULT_HEARTBEAT_TIMEOUT)
+    .describe("Temporal's own crash detector; at least 1 s."),
+  callback: callbackSchema
+    .optional()
+    .describe('A workflow name, `{ workflow, taskQueue, retry }` or `{ signal, workflowId }`.'),
+  callbackArgs: jsonSchema.prefault(null).describe('JSON handed to the callback.'),
+  result: choice(['full', 'status', 'none'])
+    .default('full')
+    .describe('What the request workflow itself returns when there is a callback.'),
+  preprocessors: later().describe('Not yet supported.'),
+  protocol: choice(['auto', 'http1'], ['http2'])
+    .default('auto')
+    .describe('`auto` or `http1`; `http2` is not yet supported.'),
+  proxyUrl: later().describe('Not yet supported.'),
+  flow: later().describe('Not yet supported.'),
+  priority: priority
+    .optional()
+    .describe("Temporal's priority: `priorityKey` 1 to 5, `fairnessKey`, `fairnessWeight`."),
+  requestId: visible()
+    .optional()
+    .describe('A label and the `x-request-id` header, stable over tries and redirects.'),
+} satisfies Record<keyof RequestSpec, z.ZodType>);

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { redactUrl } from '../shared/url.ts';
+
+const MAX_URL = 64 * 1024;
+
+/** An http(s) URL in its normal form, without fragment. No message shows its query or userinfo. */
+export const urlSchema = z
+  .string({ error: 'expected an http or https URL' })
+  .transform((text, ctx) => {
+    const refuse = (message: string): never => {
+      ctx.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    };
+    if (text.length > MAX_URL) {
+      return refuse(`expected at most ${MAX_URL} characters, got ${text.length}`);
+    }
+    // The parser would drop tabs and line breaks without a word.
+    if (/[\x00-\x1f\x7f]/.test(text)) {
+      return refuse('expected no control character or line break');
+    }
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (!url) return refuse(`expected an http or https URL, got ${quoteStart(text)}`);
+    if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+      return refuse(
+        `expected an http or https URL, got the scheme ${JSON.stringify(url.protocol.slice(0, 50))}`,
+      );
+    }
+    if (url.username || url.password) {
+      return refuse(`expected no credentials, got some in ${redactUrl(text).slice(0, 200)}`);
+    }
+    url.hash = '';
+    return url.href;
+  });
+
+/** What cannot be parsed still shows where it was meant to go. */
+function quoteStart(text: string): string {
+  const start = text.replace(/[?#].*/, '').replace(/.*@/, '');
+  return JSON.stringify(start.length > 100 ? `${start.slice(0, 100)}…` : start);
+}
