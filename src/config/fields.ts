@@ -28,7 +28,7 @@ export function duration(min = 1) {
       });
       return z.NEVER;
     })
-    .meta({ type: 'duration' });
+    .meta({ kind: 'duration' });
 }
 
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER) {

@@ -57,15 +57,15 @@ export const optionsSchema = z.strictObject({
     .default(3)
     .describe('A request is given up when this many processes have died with it.'),
   callbackTaskQueue: name().optional().describe('Queue of callback workflows given by name alone.'),
-  retry: retryDefaultsSchema.prefault({}).describe('Retries of requests that say nothing else.'),
+  retry: retryDefaultsSchema.prefault({}),
   allowPrivateAddresses: flag()
     .default(false)
     .describe('Allow requests to private, loopback and link-local addresses.'),
   allowAddresses: z
     .array(network, { error: 'expected an array of addresses or CIDRs' })
-    .default([])
+    .prefault([])
     .describe('Private addresses allowed all the same, as addresses or CIDRs.'),
-  deployment: deployment.optional().describe('Worker Versioning; off without it.'),
+  deployment: deployment.optional(),
   logLevel: choice(['trace', 'debug', 'info', 'warn', 'error'])
     .default('info')
     .describe('Least severe level logged.'),

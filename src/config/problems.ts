@@ -9,7 +9,7 @@ export interface Problem {
 type Issue = z.core.$ZodIssue;
 
 const MAX_VALUE = 100;
-const MAX_PROBLEMS = 10;
+const MAX_PROBLEMS = 20;
 
 /**
  * What zod found wrong, in words that name the value. House rule for the schemas' own messages:

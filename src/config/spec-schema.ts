@@ -27,11 +27,12 @@ const base64 = { error: 'expected standard base64 with its padding' };
 const priority = z
   .strictObject(
     {
-      priorityKey: integer(1, 5),
+      priorityKey: integer(1, 5).describe('1 goes first, 5 last; Temporal takes 3 without it.'),
       fairnessKey: z
         .string({ error: 'expected a string' })
-        .refine((key) => Buffer.byteLength(key) <= 64, { error: 'expected at most 64 bytes' }),
-      fairnessWeight: positive(),
+        .refine((key) => Buffer.byteLength(key) <= 64, { error: 'expected at most 64 bytes' })
+        .describe('Keys share the workers fairly; at most 64 bytes.'),
+      fairnessWeight: positive().describe("The key's share; 1 without it."),
     },
     { error: 'expected { priorityKey, fairnessKey, fairnessWeight }' },
   )
@@ -90,7 +91,7 @@ export const requestSpecSchema = z.strictObject({
     .optional()
     .describe('A status outside 2xx becomes `HttpStatusError`.')
     .meta({ option: 'raiseErrorResponses' }),
-  retry: retrySchema.optional().describe('When and how often it is tried again.'),
+  retry: retrySchema.optional(),
   resend: choice(['auto', 'always', 'never'])
     .default('auto')
     .describe(
@@ -120,9 +121,7 @@ export const requestSpecSchema = z.strictObject({
     .describe('`auto` or `http1`; `http2` is not yet supported.'),
   proxyUrl: later().describe('Not yet supported.'),
   flow: later().describe('Not yet supported.'),
-  priority: priority
-    .optional()
-    .describe("Temporal's priority: `priorityKey` 1 to 5, `fairnessKey`, `fairnessWeight`."),
+  priority: priority.optional(),
   requestId: visible()
     .optional()
     .describe('A label and the `x-request-id` header, stable over tries and redirects.'),
