@@ -1,0 +1,187 @@
+import type { Client } from '@temporalio/client';
+import type { ApplicationFailure } from '@temporalio/common';
+import type { Liveness } from '../liveness/port.ts';
+import { endInterrupted } from '../processor/ending.ts';
+import type { Ending, TaskHandler } from '../processor/task-handler.ts';
+import type { RequestTask } from '../processor/task.ts';
+import type { Attempt } from '../shared/attempt.ts';
+import { RequestError } from '../shared/errors.ts';
+import { failureDetail, wireError } from '../shared/failure.ts';
+import type { Log } from '../shared/log.ts';
+import type { Outcome, WireError } from '../shared/wire.ts';
+import { ActivityRpc, type Answer } from './activity-rpc.ts';
+import { finalFailure, retryFailure } from './failure.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { Insistence, isRefused } from './insist.ts';
+import { encodeOutcome } from './outcome.ts';
+
+/** Server and worker may see a cancel request in either order for this many tries. */
+const CANCEL_TRIES = 5;
+
+/** Takes the endings of requests to Temporal, by the newest token each one has. */
+export class TemporalCompletion implements TaskHandler {
+  readonly #liveness: Liveness;
+  readonly #log: Log;
+  readonly #rpc: ActivityRpc;
+  readonly #insistence: Insistence;
+  readonly #heartbeats: Heartbeats;
+
+  constructor(client: () => Client, liveness: Liveness, log: Log) {
+    this.#liveness = liveness;
+    this.#log = log;
+    this.#rpc = new ActivityRpc(client);
+    this.#insistence = new Insistence(log);
+    this.#heartbeats = new Heartbeats(this.#rpc, this.#insistence, log);
+  }
+
+  begin(task: RequestTask): void {
+    this.#heartbeats.start(task);
+  }
+
+  end(task: RequestTask): void {
+    this.#heartbeats.stop(task);
+  }
+
+  async markSent(task: RequestTask): Promise<void> {
+    const go = (): boolean => !task.interruption && task.phase !== 'delivering';
+    for (;;) {
+      const { attempt } = task;
+      const answer = await this.#insistence.call(task, go, () =>
+        this.#heartbeats.send(task, { ...task.progress, sent: true }),
+      );
+      if (answer?.found) {
+        task.progress = { ...task.progress, sent: true };
+        this.#heartbeats.obey(task, answer);
+        // Not one byte is out yet: a paused request waits in Temporal like any other.
+        if (answer.paused) task.interrupt('returned');
+      } else if (answer && (await this.#heartbeats.resolveFence(task, attempt)) === 'closed') {
+        task.interrupt('closed');
+      }
+      if (!go()) throw notSent();
+      if (answer?.found) return;
+    }
+  }
+
+  async finish(task: RequestTask, ending: Ending): Promise<void> {
+    const { tries, returns } = task.progress;
+    switch (ending.kind) {
+      case 'outcome':
+        return this.#deliver(task, ending.outcome);
+      case 'cancelled':
+        return this.#cancel(task, ending.error);
+      case 'retry': {
+        const { error, delay } = ending;
+        task.progress = { sent: false, tries: tries + 1, returns };
+        return this.#handBack(task, retryFailure(error.type, error.message, delay, error));
+      }
+      case 'return':
+        task.progress = { sent: false, tries, returns: returns + 1 };
+        return this.#handBack(task, retryFailure('Returned', 'Handed over to another worker', 1));
+      case 'dropped':
+        return this.#close(task);
+      default: {
+        const never: never = ending;
+        return never;
+      }
+    }
+  }
+
+  async #deliver(task: RequestTask, decided: Outcome): Promise<void> {
+    const encoded = await encodeOutcome(this.#rpc, task, decided);
+    await this.#liveness.settle(task.key, task.attempt, encoded.outcome);
+    const { outcome, payloads } = encoded;
+    await this.#report(task, ({ token }) =>
+      outcome.kind === 'response'
+        ? this.#rpc.complete(token, payloads)
+        : this.#rpc.fail(task.key, token, finalFailure(outcome.error)),
+    ).catch(async (error: unknown) => {
+      if (!isRefused(error)) throw error;
+      this.#log.error('Temporal refused an outcome', { error, ...about(task) });
+      if (outcome.kind === 'error') return this.#close(task);
+      const refused = new RequestError('UnknownError', 'Temporal refused the response', {
+        phase: 'sent',
+        cause: error,
+      });
+      const failure = finalFailure(wireError(refused, { ...outcome.response }));
+      return this.#report(task, ({ token }) => this.#rpc.fail(task.key, token, failure));
+    });
+  }
+
+  async #cancel(task: RequestTask, error: WireError): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const detail = failureDetail(error);
+        return await this.#report(task, ({ token }) =>
+          this.#rpc.cancelled(task.key, token, detail),
+        );
+      } catch (refused) {
+        // Refused while the server does not know of the cancel: it may learn of it any moment.
+        if (!isRefused(refused)) throw refused;
+        if (tries === CANCEL_TRIES) return this.#deliver(task, { kind: 'error', error });
+        await task.pause(50 * 2 ** tries);
+      }
+    }
+  }
+
+  /** Reports a final ending with the newest token, until Temporal has it or nobody waits. */
+  async #report(task: RequestTask, call: (attempt: Attempt) => Promise<Answer>): Promise<void> {
+    const go = (): boolean => !task.abandoned;
+    while (go()) {
+      const { attempt } = task;
+      const answer = await this.#insistence.call(task, go, () => call(attempt));
+      if (answer === 'accepted') return this.#close(task);
+      if (answer && (await this.#heartbeats.resolveFence(task, attempt)) === 'closed') {
+        return this.#close(task);
+      }
+    }
+  }
+
+  /**
+   * Lets Temporal start the next attempt. First the new progress, so that a crash right after
+   * is not counted; then the release, so that the next attempt, which can start within a
+   * millisecond, does not attach to a request that has ended; then the failure.
+   */
+  async #handBack(task: RequestTask, failure: ApplicationFailure): Promise<void> {
+    const go = (): boolean => !task.abandoned;
+    while (go()) {
+      const { attempt } = task;
+      const answer = await this.#insistence.call(task, go, () =>
+        this.#heartbeats.send(task, task.progress),
+      );
+      if (!answer) return;
+      if (!answer.found) {
+        if ((await this.#heartbeats.resolveFence(task, attempt)) === 'closed') {
+          return this.#close(task);
+        }
+        continue;
+      }
+      // A retryable failure would reach the workflow as a failure, not as a cancellation.
+      if (answer.cancelRequested) {
+        return this.finish(task, endInterrupted(task, 'cancelled', false));
+      }
+      const released = await this.#liveness.release(task.key, attempt);
+      if (!released || !task.tryClose(attempt)) continue;
+      await this.#insistence.call(task, go, () =>
+        this.#rpc.fail(task.key, attempt.token, failure),
+      );
+      return;
+    }
+  }
+
+  /** The activity is over: whatever attaches now is stale. */
+  async #close(task: RequestTask): Promise<void> {
+    task.tryClose(task.attempt);
+    await this.#liveness.release(task.key, task.attempt);
+  }
+}
+
+function notSent(): RequestError {
+  return new RequestError('ConnectionError', 'Stopped before the first byte was sent', {
+    phase: 'connect',
+    transient: true,
+  });
+}
+
+function about(task: RequestTask): Record<string, unknown> {
+  return { requestId: task.request.requestId, workflowId: task.key.workflowId };
+}

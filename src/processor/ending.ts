@@ -1,0 +1,109 @@
+import { RequestError } from '../shared/errors.ts';
+import { wireError } from '../shared/failure.ts';
+import type { WireError, WireResponse } from '../shared/wire.ts';
+import { redactUrl } from '../shared/url.ts';
+import { nextTryIn, retriesError, retriesStatus } from './retry-policy.ts';
+import type { Interruption, RequestTask } from './task.ts';
+import type { Ending } from './task-handler.ts';
+import type { TransportResponse } from './transport.ts';
+
+export function toWireResponse(task: RequestTask, received: TransportResponse): WireResponse {
+  const { retryAfter: _, ...response } = received;
+  return {
+    ...response,
+    requestId: task.request.requestId,
+    durationMs: Math.round(task.elapsed),
+    attempt: task.tryNumber,
+    callbackArgs: task.request.callbackArgs,
+  };
+}
+
+export function errorOf(task: RequestTask, error: RequestError): WireError {
+  const { url, method, requestId } = task.request;
+  const durationMs = task.elapsed;
+  return wireError(error, { url, method, requestId, durationMs, attempt: task.tryNumber });
+}
+
+/** A try that got a response: deliver it, or try again by its status. */
+export function endWithResponse(
+  task: RequestTask,
+  response: WireResponse,
+  retryAfter: number | undefined,
+): Ending {
+  const { request } = task;
+  const { status } = response;
+  const delay = retriesStatus(status, request)
+    ? nextTryIn(request, task.tryNumber, retryAfter, remaining(task))
+    : undefined;
+  if (delay === undefined && !(request.raiseErrorResponses && !isSuccess(status))) {
+    return { kind: 'outcome', outcome: { kind: 'response', response } };
+  }
+  const message = `HTTP ${status} response from ${request.method} ${redactUrl(response.url)}`;
+  const error = new RequestError('HttpStatusError', message, { phase: 'sent', response });
+  return endWith(errorOf(task, error), delay);
+}
+
+/** A try that got none: try again where that is safe and promising, else deliver the error. */
+export function endWithError(task: RequestTask, error: RequestError): Ending {
+  const delay = retriesError(error, task.request)
+    ? nextTryIn(task.request, task.tryNumber, undefined, remaining(task))
+    : undefined;
+  return endWith(errorOf(task, error), delay);
+}
+
+/** A try that was stopped from outside. `sent`: its first byte went out. */
+export function endInterrupted(
+  task: RequestTask,
+  interruption: Interruption,
+  sent: boolean,
+): Ending {
+  const name = `${task.request.method} ${redactUrl(task.request.url)}`;
+  const phase = sent ? 'sent' : 'queued';
+  switch (interruption) {
+    case 'closed':
+      return { kind: 'dropped' };
+    case 'cancelled': {
+      const message = `${name} was cancelled after ${Math.round(task.elapsed)} ms`;
+      const error = new RequestError('CancelledError', message, { phase });
+      return { kind: 'cancelled', error: errorOf(task, error) };
+    }
+    case 'deadline': {
+      const message = `${name}: the deadline of ${task.request.deadline} ms for all tries passed`;
+      return endWith(errorOf(task, new RequestError('TimeoutError', message, { phase })), undefined);
+    }
+    case 'returned':
+    case 'given-up':
+      return sent && !task.request.resendable
+        ? endWith(errorOf(task, outcomeUnknown(task, 'the worker stopped before it ended')), undefined)
+        : { kind: 'return' };
+    default: {
+      const never: never = interruption;
+      return never;
+    }
+  }
+}
+
+export function outcomeUnknown(task: RequestTask, reason: string): RequestError {
+  const { method, url, idempotencyKey } = task.request;
+  const key = idempotencyKey === undefined ? '' : `, idempotency key ${idempotencyKey}`;
+  return new RequestError(
+    'OutcomeUnknownError',
+    `${method} ${redactUrl(url)} may have been sent, but ${reason}` +
+      ` (${task.bytes} response bytes seen${key})`,
+    { phase: 'sent' },
+  );
+}
+
+function endWith(error: WireError, delay: number | undefined): Ending {
+  return delay === undefined
+    ? { kind: 'outcome', outcome: { kind: 'error', error } }
+    : { kind: 'retry', delay, error };
+}
+
+function remaining(task: RequestTask): number {
+  return task.deadlineAt === undefined ? Infinity : task.deadlineAt - Date.now();
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}

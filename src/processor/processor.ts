@@ -1,0 +1,318 @@
+import type { Liveness } from '../liveness/port.ts';
+import { crashCount } from '../shared/attempt.ts';
+import { RequestError } from '../shared/errors.ts';
+import type { Log } from '../shared/log.ts';
+import { Admission } from './admission.ts';
+import {
+  endInterrupted,
+  endWithError,
+  endWithResponse,
+  errorOf,
+  outcomeUnknown,
+  toWireResponse,
+} from './ending.ts';
+import { Observers, type ProcessorObserver, type TaskView } from './observers.ts';
+import { RequestTask, type TaskInput } from './task.ts';
+import type { Ending, TaskHandler } from './task-handler.ts';
+import type { Transport } from './transport.ts';
+
+export type ProcessorState = 'stopped' | 'starting' | 'running' | 'draining' | 'stopping';
+
+export interface ProcessorOptions {
+  maxConnections: number;
+  maxCrashes: number;
+  transport: Transport;
+  liveness: Liveness;
+  handler: TaskHandler;
+  log: Log;
+  observers?: ProcessorObserver[];
+}
+
+export interface StopOptions {
+  /** ms during which everything in flight may still end by itself. */
+  shutdownTimeout: number;
+  /** ms after which even what may not be re-sent is given up. */
+  drainTimeout: number;
+}
+
+/** `setTimeout` fires at once above this. */
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** Keeps requests in flight and sees each one to its end. Knows neither Temporal nor Redis. */
+export class Processor {
+  readonly #options: ProcessorOptions;
+  readonly #observers: Observers;
+  readonly #admission: Admission;
+  readonly #tasks = new Map<string, RequestTask>();
+  #state: ProcessorState = 'stopped';
+  #inFlight = 0;
+  #stopped: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: ProcessorOptions) {
+    this.#options = options;
+    this.#observers = new Observers(options.log);
+    for (const observer of options.observers ?? []) this.#observers.add(observer);
+    this.#admission = new Admission(options.maxConnections, () => {
+      this.#observers.notify('capacityReached');
+    });
+  }
+
+  get state(): ProcessorState {
+    return this.#state;
+  }
+
+  /** Requests on the wire. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Requests in this process: waiting, on the wire, or on their way to Temporal. */
+  get total(): number {
+    return this.#tasks.size;
+  }
+
+  get tasks(): Iterable<TaskView> {
+    return this.#tasks.values();
+  }
+
+  /** Where pollers get their permits. */
+  get admission(): Pick<Admission, 'reserve' | 'tryReserve' | 'leave'> {
+    return this.#admission;
+  }
+
+  observe(observer: ProcessorObserver): void {
+    this.#observers.add(observer);
+    if (this.#state === 'running') this.#observers.tell(observer, 'start');
+  }
+
+  /** From `stopped` only; a no-op otherwise. */
+  async start(): Promise<void> {
+    if (this.#state !== 'stopped') return;
+    this.#state = 'starting';
+    try {
+      await this.#options.liveness.start({
+        attached: (id, attempt) => this.#tasks.get(id)?.attach(attempt),
+        cancelled: (id) => this.#tasks.get(id)?.interrupt('cancelled'),
+      });
+    } catch (error) {
+      this.#state = 'stopped';
+      throw error;
+    }
+    this.#state = 'running';
+    this.#observers.notify('start');
+  }
+
+  /**
+   * Registers the request and starts it. When this resolves its attempt is in good hands:
+   * it runs here, goes on where it ran before, or has been given back.
+   */
+  async submit(input: TaskInput): Promise<void> {
+    const { liveness } = this.#options;
+    const { key, attempt, request } = input;
+    const { host, pathname } = new URL(request.url);
+    const record = { key, attempt, method: request.method, host, path: pathname };
+    const task = new RequestTask(input);
+
+    // A false heartbeat timeout or a reset: the request goes on, also while draining.
+    if (this.#tasks.get(task.id)?.attach(attempt)) {
+      await liveness.register(record);
+      return;
+    }
+    if (this.#state !== 'running') {
+      await this.#options.handler.finish(task, { kind: 'return' });
+      return;
+    }
+    // In the map before it is registered: an attach or a cancel can arrive with the answer.
+    this.#tasks.set(task.id, task);
+    const registration = await liveness.register(record).catch((error: unknown) => {
+      this.#forget(task);
+      throw error;
+    });
+    switch (registration.answer) {
+      case 'run':
+        if (registration.cancelRequested) task.interrupt('cancelled');
+        this.#start(task, this.#refusal(task));
+        return;
+      case 'kept':
+        this.#start(task, { kind: 'outcome', outcome: registration.outcome });
+        return;
+      case 'attached':
+      case 'stale':
+        this.#forget(task);
+        return;
+      default: {
+        const never: never = registration;
+        return never;
+      }
+    }
+  }
+
+  /** Takes nothing new; what is in flight goes on. From `running` only; a no-op otherwise. */
+  drain(): void {
+    if (this.#state === 'running') this.#state = 'draining';
+  }
+
+  /**
+   * Drains, hands over and stops; resolves with the number of requests whose outcome could not be
+   * delivered in `drainTimeout`. From `running` or `draining`; otherwise waits for the stop that
+   * is under way, if any.
+   */
+  async stop(options: StopOptions): Promise<number> {
+    if (this.#state === 'running' || this.#state === 'draining') {
+      this.#state = 'stopping';
+      this.#stopped = this.#stop(options);
+    }
+    await this.#stopped;
+    return this.total;
+  }
+
+  async #stop({ shutdownTimeout, drainTimeout }: StopOptions): Promise<void> {
+    for (const task of this.#tasks.values()) {
+      if (task.phase === 'queued') task.interrupt('returned');
+    }
+    await this.#idle(shutdownTimeout);
+    for (const task of this.#tasks.values()) {
+      if (task.request.resendable || task.phase !== 'sent') task.interrupt('returned');
+    }
+    await this.#idle(drainTimeout - shutdownTimeout);
+    for (const task of this.#tasks.values()) task.interrupt('given-up');
+    await this.#idle(shutdownTimeout);
+    for (const task of this.#tasks.values()) task.abandon();
+
+    await this.#options.liveness.stop();
+    this.#state = 'stopped';
+    this.#observers.notify('stop');
+  }
+
+  /** Resolves when no task is left, or after `ms`. */
+  async #idle(ms: number): Promise<void> {
+    if (this.#tasks.size === 0 || ms <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.min(ms, MAX_TIMER));
+      this.#onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#onIdle = undefined;
+  }
+
+  /** Why a request that nobody runs any more must not be run by us either. */
+  #refusal(task: RequestTask): Ending | undefined {
+    const crashes = crashCount(task.attempt, task.progress);
+    if (task.progress.sent && !task.request.resendable) {
+      return unknown(task, 'the process that sent it did not see its end');
+    }
+    if (crashes > this.#options.maxCrashes) {
+      return unknown(task, `${crashes} processes ended while they ran it`);
+    }
+    return undefined;
+  }
+
+  #start(task: RequestTask, decided: Ending | undefined): void {
+    this.#run(task, decided).catch(async (error: unknown) => {
+      this.#options.log.error('A request ended by a defect', { error, ...about(task) });
+      this.#forget(task);
+      // Unregistered and without heartbeats, the next attempt counts this one as a crash.
+      await this.#options.liveness.release(task.key, task.attempt);
+    });
+  }
+
+  async #run(task: RequestTask, decided: Ending | undefined): Promise<void> {
+    const { handler } = this.#options;
+    handler.begin(task);
+    try {
+      const ending = decided ?? (await this.#attempt(task));
+      task.startDelivery();
+      await handler.finish(task, ending);
+      this.#forget(task);
+    } finally {
+      handler.end(task);
+    }
+  }
+
+  /** One try, from a place in the admission to its ending. */
+  async #attempt(task: RequestTask): Promise<Ending> {
+    const deadline = this.#armDeadline(task);
+    let entered = false;
+    try {
+      await this.#admission.enter(task.signal);
+      entered = true;
+      return await this.#send(task);
+    } catch (error) {
+      if (!task.interruption) throw error;
+      return endInterrupted(task, task.interruption, task.phase === 'sent');
+    } finally {
+      clearTimeout(deadline);
+      if (entered) this.#admission.leave();
+    }
+  }
+
+  async #send(task: RequestTask): Promise<Ending> {
+    const { transport, handler } = this.#options;
+    task.phase = 'connect';
+    task.startedAt = performance.now();
+    this.#inFlight++;
+    this.#observers.notify('requestStart', task);
+    try {
+      const received = await transport.send(task.request, {
+        signal: task.signal,
+        ...(task.request.resendable ? {} : { beforeFirstByte: () => handler.markSent(task) }),
+        onSent: () => {
+          task.phase = 'sent';
+        },
+        onBytes: (count) => {
+          task.bytes += count;
+        },
+      });
+      const response = toWireResponse(task, received);
+      const ending = endWithResponse(task, response, received.retryAfter);
+      this.#observers.notify('requestResponse', task, response, retryIn(ending));
+      return ending;
+    } catch (error) {
+      if (task.interruption) throw error;
+      const failure = asRequestError(error);
+      const ending = endWithError(task, failure);
+      this.#observers.notify('requestError', task, failure, retryIn(ending));
+      return ending;
+    } finally {
+      this.#inFlight--;
+      this.#observers.notify('requestEnd', task);
+    }
+  }
+
+  #armDeadline(task: RequestTask): NodeJS.Timeout | undefined {
+    if (task.deadlineAt === undefined) return undefined;
+    const left = task.deadlineAt - Date.now();
+    if (left <= 0) {
+      task.interrupt('deadline');
+      return undefined;
+    }
+    return setTimeout(() => task.interrupt('deadline'), Math.min(left, MAX_TIMER));
+  }
+
+  #forget(task: RequestTask): void {
+    if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id);
+    if (this.#tasks.size === 0) this.#onIdle?.();
+  }
+}
+
+function unknown(task: RequestTask, reason: string): Ending {
+  const error = errorOf(task, outcomeUnknown(task, reason));
+  return { kind: 'outcome', outcome: { kind: 'error', error } };
+}
+
+function retryIn(ending: Ending): number | undefined {
+  return ending.kind === 'retry' ? ending.delay : undefined;
+}
+
+function asRequestError(error: unknown): RequestError {
+  if (error instanceof RequestError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new RequestError('UnknownError', message, { cause: error });
+}
+
+function about(task: RequestTask): Record<string, unknown> {
+  return { requestId: task.request.requestId, workflowId: task.key.workflowId };
+}

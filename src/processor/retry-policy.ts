@@ -1,0 +1,38 @@
+import type { RequestError } from '../shared/errors.ts';
+import type { ResolvedRequest } from '../shared/resolved-request.ts';
+
+/** The server says it did not process the request: RFC 8470 §5.2, RFC 6585 §4. */
+const NOT_PROCESSED = new Set([425, 429]);
+
+export function retriesStatus(status: number, request: ResolvedRequest): boolean {
+  if (!request.retry.statuses.includes(status)) return false;
+  return request.resendable || NOT_PROCESSED.has(status);
+}
+
+/** What was never sent can always be tried again; what was sent only if it may be re-sent. */
+export function retriesError(error: RequestError, request: ResolvedRequest): boolean {
+  return error.transient && (error.phase !== 'sent' || request.resendable);
+}
+
+/**
+ * ms to wait before try `tryNumber + 1`, or undefined when this was the last one: attempts are
+ * used up, or the next would start after the deadline. Temporal would end such an activity
+ * without asking us again, and the last response would be lost.
+ */
+export function nextTryIn(
+  request: ResolvedRequest,
+  tryNumber: number,
+  retryAfter: number | undefined,
+  remaining: number,
+  random: () => number = Math.random,
+): number | undefined {
+  const { maximumAttempts, initialInterval, backoffCoefficient, maximumInterval, maxRetryAfter } =
+    request.retry;
+  if (tryNumber >= maximumAttempts) return undefined;
+  const backoff = Math.min(initialInterval * backoffCoefficient ** (tryNumber - 1), maximumInterval);
+  const delay =
+    retryAfter === undefined
+      ? Math.round(backoff * (0.8 + 0.4 * random()))
+      : Math.min(retryAfter, maxRetryAfter);
+  return delay < remaining ? delay : undefined;
+}

@@ -1,0 +1,30 @@
+/** One Temporal attempt of the activity that carries a request. */
+export interface Attempt {
+  number: number;
+  /** Server time at which this attempt was scheduled: a reset starts numbers again, never time. */
+  scheduledAt: number;
+  token: Uint8Array;
+}
+
+export function isNewer(candidate: Attempt, current: Attempt): boolean {
+  return candidate.scheduledAt === current.scheduledAt
+    ? candidate.number > current.number
+    : candidate.scheduledAt > current.scheduledAt;
+}
+
+/** The heartbeat details: what the next attempt, wherever it runs, must know. */
+export interface Progress {
+  /** The first byte of a request that may not be re-sent may have gone out. */
+  sent: boolean;
+  /** Tries that ended with a live process seeing the end. */
+  tries: number;
+  /** Attempts given back by a live process: drain, pause, reset, re-attachment. */
+  returns: number;
+}
+
+export const NO_PROGRESS: Progress = { sent: false, tries: 0, returns: 0 };
+
+/** Attempts nobody saw the end of. A reset takes `attempt` back to 1, hence the floor. */
+export function crashCount(attempt: Attempt, progress: Progress): number {
+  return Math.max(0, attempt.number - 1 - progress.tries - progress.returns);
+}

@@ -1,0 +1,75 @@
+import { ERROR_WORDS, type FailureContext, type RequestError } from './errors.ts';
+import { redactUrl } from './url.ts';
+import type { FailureDetail, WireError, WireResponse } from './wire.ts';
+
+const MAX_BODY = 2048;
+const MAX_MESSAGE = 600;
+const MAX_URL = 500;
+/** Temporal drops the details of a pending failure above 4 KB; the rest is the failure's frame. */
+const MAX_DETAIL = 3800;
+
+/** What workflow, callback and batch item learn of an error, in under 4 KB. */
+export function wireError(error: RequestError, context: FailureContext): WireError {
+  const detail: WireError = {
+    type: error.type,
+    errorType: ERROR_WORDS[error.type],
+    message: cut(error.message, MAX_MESSAGE),
+    url: cut(redactUrl(context.url), MAX_URL),
+    method: context.method,
+    requestId: context.requestId,
+    durationMs: Math.round(context.durationMs),
+    phase: error.phase,
+    attempt: context.attempt,
+  };
+  if (error.response) {
+    const room = MAX_DETAIL - byteLength(detail);
+    detail.response = fitResponse(error.response, room);
+  }
+  return detail;
+}
+
+/** The failure's detail as it stands in `ApplicationFailure.details[0]`. */
+export function failureDetail({ type: _type, ...detail }: WireError): FailureDetail {
+  return detail;
+}
+
+/** The response within `room` bytes of JSON: the body gives way first, then headers, then ids. */
+function fitResponse(response: WireResponse, room: number): NonNullable<FailureDetail['response']> {
+  const url = cut(redactUrl(response.url), MAX_URL);
+  let fitted: NonNullable<FailureDetail['response']> = { ...response, url };
+  if ((fitted.body?.length ?? 0) > MAX_BODY) fitted = withBody(fitted, MAX_BODY);
+  if (byteLength({ ...fitted, body: '' }) > room / 2) {
+    fitted = { ...fitted, redirects: [], headers: pick(fitted.headers), callbackArgs: null };
+  }
+  for (let size = MAX_BODY; byteLength(fitted) > room && size >= 1; size = Math.floor(size / 2)) {
+    fitted = withBody(fitted, size);
+  }
+  return fitted;
+}
+
+function withBody(
+  response: NonNullable<FailureDetail['response']>,
+  size: number,
+): NonNullable<FailureDetail['response']> {
+  if (response.body === null || response.body.length <= size) return response;
+  // A cut inside a base64 quantum or a surrogate pair would not decode.
+  const end = response.bodyEncoding === 'base64' ? size - (size % 4) : size;
+  return { ...response, body: response.body.slice(0, end).toWellFormed(), bodyTruncated: true };
+}
+
+function pick(headers: WireResponse['headers']): WireResponse['headers'] {
+  const kept: WireResponse['headers'] = {};
+  for (const name of ['content-type', 'retry-after', 'date']) {
+    const value = headers[name];
+    if (typeof value === 'string') kept[name] = cut(value, 100);
+  }
+  return kept;
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`;
+}
+
+function byteLength(value: unknown): number {
+  return new TextEncoder().encode(JSON.stringify(value)).length;
+}
