@@ -1,0 +1,78 @@
+import type { Transform } from 'node:stream';
+
+export interface BodySink {
+  /** The whole body, decoded. */
+  onBody(bytes: Buffer): void;
+  /** The decoded body is larger than the limit; nothing more is read. */
+  onTooLarge(): void;
+  onCorrupt(error: Error): void;
+}
+
+/** Encoded bytes that may wait for a decoder, beyond the limit that their content has. */
+const MAX_WAITING = 64 * 1024;
+
+/** Collects a response body, decoding as it arrives; the limit counts decoded bytes. */
+export class BodyReader {
+  readonly #sink: BodySink;
+  readonly #limit: number;
+  readonly #decoders: (() => Transform)[];
+  #stages: Transform[] = [];
+  #chunks: Buffer[] = [];
+  #size = 0;
+
+  constructor(sink: BodySink, limit: number, decoders: (() => Transform)[]) {
+    this.#sink = sink;
+    this.#limit = limit;
+    this.#decoders = decoders;
+  }
+
+  write(chunk: Buffer): void {
+    if (this.#decoders.length === 0) return this.#take(chunk);
+    // Opened by the first byte: a server may label an empty body as gzip.
+    if (this.#stages.length === 0) this.#open();
+    const first = this.#stages[0]!;
+    first.write(chunk);
+    // No pausing: undici's parser asserts that it is not paused when a socket breaks.
+    if (first.writableLength > this.#limit + MAX_WAITING) this.#tooLarge();
+  }
+
+  end(): void {
+    if (this.#stages.length > 0) this.#stages[0]!.end();
+    else this.#finish();
+  }
+
+  cancel(): void {
+    for (const stage of this.#stages) stage.destroy();
+    this.#chunks = [];
+  }
+
+  #open(): void {
+    this.#stages = this.#decoders.map((create) => create());
+    for (const [i, stage] of this.#stages.entries()) {
+      stage.on('error', (error) => {
+        this.cancel();
+        this.#sink.onCorrupt(error);
+      });
+      const next = this.#stages[i + 1];
+      if (next) stage.pipe(next);
+      else stage.on('data', (chunk) => this.#take(chunk)).on('end', () => this.#finish());
+    }
+  }
+
+  #take(chunk: Buffer): void {
+    this.#size += chunk.length;
+    if (this.#size > this.#limit) this.#tooLarge();
+    else this.#chunks.push(chunk);
+  }
+
+  #tooLarge(): void {
+    this.cancel();
+    this.#sink.onTooLarge();
+  }
+
+  #finish(): void {
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.#sink.onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#size));
+  }
+}

@@ -1,0 +1,103 @@
+import { RequestError } from '../shared/errors.ts';
+import type { ErrorType } from '../shared/errors.ts';
+import type { Phase } from '../shared/wire.ts';
+
+interface Meaning {
+  type: ErrorType;
+  text: string;
+  transient: boolean;
+}
+
+const connection = (text: string): Meaning => ({ type: 'ConnectionError', text, transient: true });
+const invalid = (text: string): Meaning => ({
+  type: 'InvalidRequestError',
+  text,
+  transient: false,
+});
+
+const BY_CODE: Record<string, Meaning | undefined> = {
+  ENOTFOUND: connection('host not found'),
+  EAI_AGAIN: connection('host could not be looked up'),
+  EAI_FAIL: connection('host could not be looked up'),
+  ENODATA: connection('host has no address'),
+  ECONNREFUSED: connection('connection refused'),
+  EHOSTUNREACH: connection('host unreachable'),
+  EHOSTDOWN: connection('host unreachable'),
+  ENETUNREACH: connection('network unreachable'),
+  ENETDOWN: connection('network unreachable'),
+  EADDRNOTAVAIL: connection('no local address or port left'),
+  EMFILE: connection('too many open files'),
+  ENFILE: connection('too many open files'),
+  ETIMEDOUT: connection('connection timed out'),
+  ECONNRESET: connection('connection reset'),
+  ECONNABORTED: connection('connection aborted'),
+  EPIPE: connection('connection closed while sending'),
+  UND_ERR_SOCKET: connection('connection closed'),
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: connection('body differs from its content-length'),
+  UND_ERR_HEADERS_OVERFLOW: {
+    type: 'ResponseTooLargeError',
+    text: 'response headers too large',
+    transient: false,
+  },
+  UND_ERR_INVALID_ARG: invalid('cannot be sent'),
+  UND_ERR_NOT_SUPPORTED: invalid('cannot be sent'),
+  UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: invalid('cannot be sent'),
+};
+
+const CERTIFICATE =
+  /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH|ERR_TLS_)/;
+
+/**
+ * What undici or Node reported, in our words. `label` is the request's method and redacted URL;
+ * the original message is used only where it cannot carry anything of the request.
+ */
+export function toRequestError(cause: unknown, label: string, phase: Phase): RequestError {
+  if (cause instanceof RequestError) {
+    const { type, message, transient } = cause;
+    return new RequestError(type, `${label}: ${message}`, { phase, transient, cause: cause.cause });
+  }
+  const error = firstOf(cause);
+  const { type, text, transient } = meaningOf(error, phase);
+  const message = `${label}: ${text}${details(error, type)}`;
+  return new RequestError(type, message, {
+    phase: type === 'InvalidRequestError' ? 'prepare' : phase,
+    transient,
+    cause,
+  });
+}
+
+type SystemError = NodeJS.ErrnoException & { address?: string; port?: number; hostname?: string };
+
+/** Of several addresses tried, the first one's failure; the others stay in `cause`. */
+function firstOf(cause: unknown): SystemError {
+  if (cause instanceof AggregateError) return firstOf(cause.errors[0]);
+  return cause instanceof Error ? cause : new Error(String(cause));
+}
+
+function meaningOf(error: SystemError, phase: Phase): Meaning {
+  const code = error.code ?? '';
+  if (CERTIFICATE.test(code)) {
+    return { type: 'TlsError', text: 'certificate not accepted', transient: false };
+  }
+  const brokenHandshake = phase === 'connect' && /before secure TLS/.test(error.message);
+  if (brokenHandshake || code.startsWith('ERR_SSL_') || code === 'EPROTO') {
+    return { type: 'TlsError', text: 'TLS handshake failed', transient: true };
+  }
+  if (code.startsWith('HPE_')) return connection('response is not valid HTTP');
+  return BY_CODE[code] ?? { type: 'UnknownError', text: 'failed', transient: false };
+}
+
+function details(error: SystemError, type: ErrorType): string {
+  const { code, address, port, hostname, message } = error;
+  if (type === 'InvalidRequestError' || type === 'UnknownError') return ` (${message})`;
+  if (address !== undefined) return ` (${code} ${address}${port === undefined ? '' : `:${port}`})`;
+  if (hostname !== undefined) return ` (${code} ${hostname})`;
+  return code === undefined || code === 'UND_ERR_SOCKET' ? ` (${message})` : ` (${code})`;
+}
+
+/** The other side closed the socket, whether it said so or not. */
+export function isClosedSocket(error: NodeJS.ErrnoException): boolean {
+  return CLOSED.has(error.code ?? '');
+}
+
+const CLOSED = new Set(['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'UND_ERR_SOCKET']);

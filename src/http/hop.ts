@@ -1,0 +1,218 @@
+import type { Dispatcher } from 'undici';
+import { RequestError } from '../shared/errors.ts';
+import { BodyReader } from './body-reader.ts';
+import type { BodySink } from './body-reader.ts';
+import type { Connection, ConnectionUser } from './connections.ts';
+import { contentDecoders } from './content-encoding.ts';
+import { isClosedSocket } from './error-map.ts';
+import { encodeBody } from './prepare.ts';
+import type { Headers, PreparedRequest } from './prepare.ts';
+
+/** A redirect's body is read up to here to keep its connection, beyond it the connection goes. */
+const MAX_DISCARDED = 64 * 1024;
+
+export interface HopResponse {
+  status: number;
+  headers: Headers;
+  /** Undefined where HTTP allows no body. */
+  body: Buffer | undefined;
+}
+
+/** What a hop asks of and tells the try that it is a part of; the last two end it. */
+export interface HopOwner {
+  readonly maxResponseSize: number;
+  /** To be awaited before the first byte goes out. A rejection has ended the try already. */
+  takeGate(): (() => Promise<void>) | undefined;
+  onConnecting(): void;
+  onConnected(): void;
+  onFirstByte(): void;
+  onHeaders(): void;
+  /** The response only points elsewhere: its body is of no use. */
+  follows(status: number, headers: Headers): boolean;
+  onBytes(count: number): void;
+  onBodyEnd(): void;
+  onHopResponse(response: HopResponse): void;
+  /** `stale`: a socket kept from an earlier request turned out to be closed. */
+  onHopError(error: unknown, stale: boolean): void;
+}
+
+/** One request over one connection. */
+export class Hop implements ConnectionUser, BodySink {
+  readonly #owner: HopOwner;
+  readonly #method: string;
+  #connection: Connection | undefined;
+  #reused: boolean;
+  #bytesBefore: number;
+  #payload: Buffer | undefined;
+  /** Its first byte comes out of {@link Hop.#write}. */
+  #generated = false;
+  #begun = false;
+  #over = false;
+  #status = 0;
+  #headers: Headers = {};
+  #encoding: string | string[] | undefined;
+  #reader: BodyReader | undefined;
+  #discarding = false;
+  #discarded = 0;
+
+  constructor(owner: HopOwner, connection: Connection, method: string) {
+    this.#owner = owner;
+    this.#method = method;
+    this.#connection = connection;
+    this.#reused = connection.usable;
+    this.#bytesBefore = connection.socket?.bytesRead ?? 0;
+  }
+
+  send({ url, method, headers, body }: PreparedRequest): void {
+    const payload = body && encodeBody(body);
+    const gate = this.#owner.takeGate();
+    if (payload?.length) this.#payload = payload;
+    this.#generated = this.#payload !== undefined || gate !== undefined;
+    const options = {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method,
+      headers: this.#payload
+        ? { ...headers, 'content-length': String(this.#payload.length) }
+        : headers,
+      body: this.#generated ? this.#write(gate) : null,
+    };
+    // undici takes async iterables, its types do not
+    this.#connection!.dispatch(options as Dispatcher.DispatchOptions, this);
+  }
+
+  /** Ends it without a report. */
+  cancel(): void {
+    this.#over = true;
+    this.#payload = undefined;
+    this.#reader?.cancel();
+    this.#connection?.destroy();
+    this.#connection = undefined;
+  }
+
+  onConnecting(): void {
+    this.#reused = false;
+    this.#bytesBefore = 0;
+    if (!this.#over) this.#owner.onConnecting();
+  }
+
+  onRequestStart(): void {
+    if (this.#over) return;
+    this.#owner.onConnected();
+    // A payload is written, and a gate opened, by the generator that undici asks for bytes next.
+    if (!this.#generated) this.#begin();
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: NodeJS.Dict<string | string[]>,
+  ): void {
+    if (this.#over || status < 200) return;
+    if (!this.#begun) {
+      // A 408 for keeping the server waiting, say. It answers nothing that was asked.
+      return this.#fail(closedByServer());
+    }
+    this.#owner.onHeaders();
+    this.#status = status;
+    this.#headers = headers as Headers;
+    this.#discarding = this.#owner.follows(status, this.#headers);
+    if (!this.#discarding && this.#hasBody) this.#openBody(this.#headers);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#over) return;
+    this.#owner.onBytes(chunk.length);
+    if (!this.#discarding) return this.#reader?.write(chunk);
+    this.#discarded += chunk.length;
+    if (this.#discarded > MAX_DISCARDED) {
+      this.cancel();
+      this.#respond(undefined);
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return;
+    const reset = this.#connection!.socket?.errored;
+    // undici takes a reset for the end of a body that only the end of the connection delimits.
+    if (reset) return this.#fail(reset);
+    this.#owner.onBodyEnd();
+    this.#connection!.release();
+    this.#connection = undefined;
+    if (this.#reader) this.#reader.end();
+    else this.#respond(undefined);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#over) return;
+    const stale =
+      this.#reused &&
+      isClosedSocket(error) &&
+      this.#connection?.socket?.bytesRead === this.#bytesBefore;
+    this.#fail(error, stale);
+  }
+
+  onBody(bytes: Buffer): void {
+    this.#respond(bytes);
+  }
+
+  onTooLarge(): void {
+    const limit = this.#owner.maxResponseSize;
+    const message = `response is larger than ${limit} bytes (maxResponseSize)`;
+    this.#fail(new RequestError('ResponseTooLargeError', message));
+  }
+
+  onCorrupt(cause: Error): void {
+    const message = `response body is not valid ${String(this.#encoding)}`;
+    this.#fail(new RequestError('ConnectionError', message, { transient: true, cause }));
+  }
+
+  get #hasBody(): boolean {
+    return this.#method !== 'HEAD' && this.#status !== 204 && this.#status !== 304;
+  }
+
+  #openBody(headers: Headers): void {
+    const encoding = headers['content-encoding'];
+    const decoders = contentDecoders(encoding) ?? [];
+    this.#reader = new BodyReader(this, this.#owner.maxResponseSize, decoders);
+    if (decoders.length > 0) {
+      this.#encoding = encoding;
+      delete headers['content-encoding'];
+      delete headers['content-length'];
+    } else if (Number(headers['content-length']) > this.#owner.maxResponseSize) {
+      this.onTooLarge();
+    }
+  }
+
+  /** undici writes the headers with the first piece, so that nothing goes out before the gate. */
+  async *#write(gate: (() => Promise<void>) | undefined): AsyncGenerator<Buffer> {
+    await gate?.();
+    if (this.#over || this.#connection?.socket?.destroyed) throw closedByServer();
+    this.#begin();
+    const payload = this.#payload;
+    // From here the request waits without it.
+    this.#payload = undefined;
+    if (payload) yield payload;
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    this.#owner.onFirstByte();
+  }
+
+  #respond(body: Buffer | undefined): void {
+    this.#over = true;
+    this.#owner.onHopResponse({ status: this.#status, headers: this.#headers, body });
+  }
+
+  #fail(error: unknown, stale = false): void {
+    this.cancel();
+    this.#owner.onHopError(error, stale);
+  }
+}
+
+function closedByServer(): RequestError {
+  return new RequestError('ConnectionError', 'connection given up before the request was sent', {
+    transient: true,
+  });
+}

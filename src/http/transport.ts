@@ -1,0 +1,50 @@
+import type { Transport } from '../processor/transport.ts';
+import { createAddressGuard } from './address-guard.ts';
+import { Connections } from './connections.ts';
+import { createConnector } from './connector.ts';
+import { Try, transportClosed } from './try.ts';
+
+export interface TransportOptions {
+  /** Sent where a request has no user-agent of its own. */
+  userAgent: string;
+  /** How long an unused connection is kept, in ms; a server's hint may shorten it. */
+  idleConnectionTimeout: number;
+  /** Turns the address guard off. */
+  allowPrivateAddresses: boolean;
+  /** CIDRs that the guard lets through. */
+  allowAddresses: readonly string[];
+}
+
+export function createTransport(options: TransportOptions): Transport {
+  const { userAgent, idleConnectionTimeout } = options;
+  const connector = createConnector(createAddressGuard(options));
+  const connections = new Connections(connector, idleConnectionTimeout);
+  const inFlight = new Set<Try>();
+  let closing: (() => void) | undefined;
+  let closed: Promise<void> | undefined;
+
+  const onSettled = (settled: Try): void => {
+    inFlight.delete(settled);
+    if (inFlight.size === 0) closing?.();
+  };
+  const context = { connections, userAgent, onSettled };
+
+  return {
+    send(request, hooks) {
+      if (closed) return Promise.reject(transportClosed('connect'));
+      const started = new Try(context, request, hooks);
+      inFlight.add(started);
+      started.start();
+      return started.promise;
+    },
+
+    async close({ force = false } = {}) {
+      closed ??= new Promise<void>((resolve) => {
+        closing = resolve;
+        if (inFlight.size === 0) resolve();
+      }).then(() => connections.close());
+      if (force) for (const each of inFlight) each.abandon();
+      await closed;
+    },
+  };
+}

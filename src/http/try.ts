@@ -1,0 +1,246 @@
+import { RequestError } from '../shared/errors.ts';
+import type { ResolvedRequest } from '../shared/resolved-request.ts';
+import type { Phase } from '../shared/wire.ts';
+import { redactUrl } from '../shared/url.ts';
+import type { SendHooks, TransportResponse } from '../processor/transport.ts';
+import type { Connections } from './connections.ts';
+import { toRequestError } from './error-map.ts';
+import { Hop } from './hop.ts';
+import type { HopOwner, HopResponse } from './hop.ts';
+import { prepareRequest } from './prepare.ts';
+import type { Headers, PreparedRequest } from './prepare.ts';
+import { RedirectChain, redirectLocation } from './redirects.ts';
+import { retryAfter } from './retry-after.ts';
+import { decodeText } from './text.ts';
+
+/** A server may close an idle socket at any time; one used this recently is likely to stand. */
+const FRESH = 1_000;
+
+/** Node fires timers above this at once. */
+const MAX_DELAY = 2 ** 31 - 1;
+
+type Limit = 'timeout' | 'connectTimeout' | 'firstByteTimeout' | 'idleTimeout';
+
+const MISSED: Record<Limit, string> = {
+  timeout: 'not finished',
+  connectTimeout: 'not connected',
+  firstByteTimeout: 'no response',
+  idleTimeout: 'no more of the response',
+};
+
+export interface TryContext {
+  connections: Connections;
+  userAgent: string;
+  onSettled: (settled: Try) => void;
+}
+
+/**
+ * One try of a request, from preparation to the last byte of the last hop. Owns the timers, the
+ * abort and the promise; whichever of them comes first settles it, and the rest falls silent.
+ */
+export class Try implements HopOwner {
+  readonly promise: Promise<TransportResponse>;
+  readonly #context: TryContext;
+  readonly #request: ResolvedRequest;
+  readonly #hooks: SendHooks;
+  #resolve!: (response: TransportResponse) => void;
+  #reject!: (reason: unknown) => void;
+  #current: PreparedRequest | undefined;
+  #chain: RedirectChain | undefined;
+  #hop: Hop | undefined;
+  #overall: NodeJS.Timeout | undefined;
+  #step: NodeJS.Timeout | undefined;
+  #gateTaken = false;
+  #sent = false;
+  #resent = false;
+  #settled = false;
+
+  constructor(context: TryContext, request: ResolvedRequest, hooks: SendHooks) {
+    this.#context = context;
+    this.#request = request;
+    this.#hooks = hooks;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  start(): void {
+    const { signal } = this.#hooks;
+    if (signal.aborted) return this.fail(signal.reason);
+    try {
+      this.#current = prepareRequest(this.#request, this.#context.userAgent);
+    } catch (error) {
+      return this.fail(error);
+    }
+    signal.addEventListener('abort', this);
+    this.#overall = startTimer(this, 'timeout', this.#request.timeout);
+    this.#dispatch(this.#request.resendable ? Infinity : FRESH);
+  }
+
+  /** The signal's listener is the object itself: no closure per request. */
+  handleEvent(): void {
+    this.fail(this.#hooks.signal.reason);
+  }
+
+  expire(limit: Limit): void {
+    const message = `${this.#label}: ${MISSED[limit]} after ${this.#request[limit]} ms (${limit})`;
+    const phase = this.#phase;
+    this.fail(new RequestError('TimeoutError', message, { phase, transient: true }));
+  }
+
+  /** Ends the try wherever it is; does nothing after its end. */
+  fail(reason: unknown): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#hop?.cancel();
+    this.#hop = undefined;
+    this.#reject(reason);
+  }
+
+  /** The transport is closed by force. */
+  abandon(): void {
+    this.fail(transportClosed(this.#phase));
+  }
+
+  get maxResponseSize(): number {
+    return this.#request.maxResponseSize;
+  }
+
+  takeGate(): (() => Promise<void>) | undefined {
+    const { beforeFirstByte } = this.#hooks;
+    if (this.#gateTaken || !beforeFirstByte) return undefined;
+    this.#gateTaken = true;
+    return () => this.#passGate(beforeFirstByte);
+  }
+
+  onConnecting(): void {
+    this.#arm('connectTimeout');
+  }
+
+  onConnected(): void {
+    this.#disarm();
+  }
+
+  onFirstByte(): void {
+    this.#arm('firstByteTimeout');
+    if (this.#sent) return;
+    this.#sent = true;
+    this.#hooks.onSent();
+  }
+
+  onHeaders(): void {
+    this.#arm('idleTimeout');
+  }
+
+  follows(status: number, headers: Headers): boolean {
+    return redirectLocation(status, headers, this.#request.maxRedirects) !== undefined;
+  }
+
+  onBytes(count: number): void {
+    this.#step?.refresh();
+    this.#hooks.onBytes(count);
+  }
+
+  onBodyEnd(): void {
+    this.#disarm();
+  }
+
+  onHopResponse(response: HopResponse): void {
+    const { status, headers } = response;
+    const location = redirectLocation(status, headers, this.#request.maxRedirects);
+    if (location === undefined) return this.#deliver(response);
+    try {
+      this.#chain ??= new RedirectChain(this.#request);
+      this.#current = this.#chain.next(this.#current!, status, location);
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.#dispatch(this.#request.resendable ? Infinity : FRESH);
+  }
+
+  onHopError(error: unknown, stale: boolean): void {
+    if (stale && this.#request.resendable && !this.#resent) {
+      this.#resent = true;
+      return this.#dispatch(0);
+    }
+    this.fail(toRequestError(error, this.#label, this.#phase));
+  }
+
+  #dispatch(maxIdle: number): void {
+    this.#disarm();
+    const { connections } = this.#context;
+    const { url, method } = this.#current!;
+    this.#hop = new Hop(this, connections.take(url.origin, maxIdle), method);
+    this.#hop.send(this.#current!);
+  }
+
+  async #passGate(open: () => Promise<void>): Promise<void> {
+    try {
+      await open();
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  #deliver({ status, headers, body }: HopResponse): void {
+    const { url, method } = this.#current!;
+    this.#settle();
+    this.#resolve({
+      status,
+      headers,
+      ...(body ? decodeText(body, single(headers['content-type'])) : NO_BODY),
+      url: url.href,
+      method,
+      redirects: this.#chain?.urls ?? [],
+      retryAfter: retryAfter(headers),
+    });
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    clearTimeout(this.#overall);
+    this.#disarm();
+    this.#hooks.signal.removeEventListener('abort', this);
+    this.#context.onSettled(this);
+  }
+
+  #arm(limit: Limit): void {
+    this.#disarm();
+    const delay = this.#request[limit];
+    if (delay !== undefined) this.#step = startTimer(this, limit, delay);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#step);
+    this.#step = undefined;
+  }
+
+  get #phase(): 'connect' | 'sent' {
+    return this.#sent ? 'sent' : 'connect';
+  }
+
+  get #label(): string {
+    const { method, url } = this.#current!;
+    return `${method} ${redactUrl(url.href)}`;
+  }
+}
+
+export function transportClosed(phase: Phase): RequestError {
+  return new RequestError('ConnectionError', 'transport closed', { phase, transient: true });
+}
+
+const NO_BODY = { body: null, bodyEncoding: 'utf8' } as const;
+
+function startTimer(owner: Try, limit: Limit, delay: number): NodeJS.Timeout {
+  return setTimeout(expire, Math.min(delay, MAX_DELAY), owner, limit);
+}
+
+function expire(owner: Try, limit: Limit): void {
+  owner.expire(limit);
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}

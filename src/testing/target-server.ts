@@ -1,0 +1,363 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import zlib from 'node:zlib';
+
+/** A request that the target server has seen. */
+export interface Hit {
+  method: string;
+  /** With its query. */
+  path: string;
+  headers: IncomingHttpHeaders;
+  /** Every value of every header, in lower case, in order of arrival. */
+  rawHeaders: [name: string, value: string][];
+  /** UTF-8; empty until the body has arrived. */
+  body: string;
+  /** `performance.now()` when its headers had arrived. */
+  at: number;
+  /** The client went away before the answer was complete. */
+  aborted: boolean;
+  /** The exchange is over, whichever way. */
+  closed: boolean;
+}
+
+export interface TargetServerOptions {
+  /** Asked first; returning true means that it answers. */
+  handler?: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** Default true. False keeps no hits or bodies, only counts: for thousands of requests. */
+  record?: boolean;
+  /** Default 5 s, as in Node. */
+  keepAliveTimeout?: number;
+}
+
+type Route = (context: RouteContext) => void | Promise<void>;
+
+interface RouteContext {
+  server: TargetServer;
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** Path segments after the route's name, decoded. */
+  args: string[];
+  query: URLSearchParams;
+  body: Buffer;
+}
+
+/**
+ * A real HTTP server on 127.0.0.1 with routes that behave like good and bad APIs.
+ *
+ * @example
+ * await using target = await startTargetServer();
+ * await fetch(target.url('/delay/100'));
+ * target.count('/delay/100'); // 1
+ */
+export class TargetServer {
+  readonly hits: Hit[] = [];
+  /** Requests that have arrived and are not answered yet, and the most there ever were. */
+  inFlight = 0;
+  peak = 0;
+  /** Requests and connections since the start. */
+  total = 0;
+  connections = 0;
+  readonly #server: http.Server;
+  readonly #options: TargetServerOptions;
+  readonly #counts = new Map<string, number>();
+  readonly #flaky = new Map<string, number>();
+  readonly #held = new Set<ServerResponse>();
+  readonly #sockets = new Set<Socket>();
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: TargetServerOptions = {}) {
+    this.#options = options;
+    this.#server = http.createServer((request, response) => this.#answer(request, response));
+    // Slow on purpose: no timer of the server's own may end a request.
+    this.#server.requestTimeout = 0;
+    this.#server.headersTimeout = 0;
+    if (options.keepAliveTimeout !== undefined) {
+      this.#server.keepAliveTimeout = options.keepAliveTimeout;
+    }
+    this.#server.on('connection', (socket) => {
+      this.connections++;
+      this.#sockets.add(socket);
+      socket.once('close', () => {
+        this.#sockets.delete(socket);
+        this.#changed();
+      });
+      this.#changed();
+    });
+  }
+
+  async listen(): Promise<this> {
+    this.#server.listen({ host: '127.0.0.1', port: 0, backlog: 8192 });
+    await once(this.#server, 'listening');
+    return this;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Connections open now. */
+  get open(): number {
+    return this.#sockets.size;
+  }
+
+  url(path = '/'): string {
+    return this.origin + path;
+  }
+
+  /** Requests for a path, without its query. */
+  count(path: string): number {
+    return this.#counts.get(path) ?? 0;
+  }
+
+  /** Answers what `/hold` keeps, with 200 and `{ "held": true }`; gives their number. */
+  release(): number {
+    const held = [...this.#held];
+    for (const response of held) json(response, 200, { held: true });
+    return held.length;
+  }
+
+  /** Resolves once the predicate holds; it is asked whenever something happens here. */
+  async waitFor(predicate: (server: this) => boolean, timeoutMs = 5_000): Promise<void> {
+    if (predicate(this)) return;
+    await new Promise<void>((resolve, reject) => {
+      const check = (): void => {
+        if (!predicate(this)) return;
+        finish();
+        resolve();
+      };
+      const finish = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(check);
+      };
+      const timer = setTimeout(() => {
+        finish();
+        reject(new Error(`target server: condition not met within ${timeoutMs} ms: ${predicate}`));
+      }, timeoutMs);
+      this.#waiting.add(check);
+    });
+  }
+
+  /** Destroys every connection from the server's side. */
+  dropConnections(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    this.#server.close();
+    this.dropConnections();
+    await once(this.#server, 'close');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** @internal */
+  hold(response: ServerResponse): void {
+    this.#held.add(response);
+    response.once('close', () => this.#held.delete(response));
+  }
+
+  /** How often `/flaky` was asked for a key before; counts this time. @internal */
+  nextFlaky(key: string): number {
+    const hits = this.#flaky.get(key) ?? 0;
+    this.#flaky.set(key, hits + 1);
+    return hits;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const hit = this.#arrived(request, response);
+    if (this.#options.handler?.(request, response)) return;
+    const url = new URL(request.url ?? '/', 'http://target');
+    const [name = '', ...args] = url.pathname.slice(1).split('/').map(decodeURIComponent);
+    const route = Object.hasOwn(ROUTES, name) ? ROUTES[name] : undefined;
+    if (!route) return json(response, 404, { error: `no route /${name}` });
+    try {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk);
+      const body = Buffer.concat(chunks);
+      if (hit) hit.body = body.toString('utf8');
+      this.#changed();
+      await route({ server: this, request, response, args, query: url.searchParams, body });
+    } catch {
+      response.destroy(); // the client went away while it was sending or reading
+    }
+  }
+
+  #arrived(request: IncomingMessage, response: ServerResponse): Hit | undefined {
+    const [path = '/'] = (request.url ?? '/').split('?');
+    this.#counts.set(path, this.count(path) + 1);
+    this.total++;
+    this.inFlight++;
+    this.peak = Math.max(this.peak, this.inFlight);
+    const hit = this.#options.record === false ? undefined : hitOf(request);
+    if (hit) this.hits.push(hit);
+    response.once('close', () => {
+      this.inFlight--;
+      if (hit) {
+        hit.closed = true;
+        hit.aborted = !response.writableFinished;
+      }
+      this.#changed();
+    });
+    this.#changed();
+    return hit;
+  }
+
+  #changed(): void {
+    for (const check of this.#waiting) check();
+  }
+}
+
+export async function startTargetServer(options: TargetServerOptions = {}): Promise<TargetServer> {
+  return new TargetServer(options).listen();
+}
+
+const ROUTES: Record<string, Route> = {
+  /** `/status/:code?body=…` */
+  status({ response, args, query }) {
+    response.writeHead(Number(args[0] ?? 200), { 'content-type': 'text/plain' });
+    response.end(query.get('body') ?? '');
+  },
+
+  /** `/delay/:ms` */
+  async delay({ response, args }) {
+    const ms = Number(args[0]);
+    await pause(ms, response);
+    json(response, 200, { delayed: ms });
+  },
+
+  /** `/drip?count&interval`: so many pieces, so many ms apart. */
+  async drip({ response, query }) {
+    const count = Number(query.get('count') ?? 5);
+    response.writeHead(200, { 'content-type': 'text/plain' });
+    response.flushHeaders();
+    for (let i = 0; i < count; i++) {
+      await pause(Number(query.get('interval') ?? 100), response);
+      response.write(`drop ${i}\n`);
+    }
+    response.end();
+  },
+
+  /** `/bytes/:n?chunked=1` */
+  bytes({ response, args, query }) {
+    const body = Buffer.alloc(Number(args[0]), 'x');
+    response.writeHead(200, {
+      'content-type': 'text/plain',
+      ...(query.has('chunked') ? {} : { 'content-length': body.length }),
+    });
+    response.end(body);
+  },
+
+  /** The request, as JSON. */
+  echo({ request, response, body }) {
+    const headers: Record<string, string[]> = {};
+    for (const [name, value] of headerPairs(request)) (headers[name] ??= []).push(value);
+    json(response, 200, {
+      method: request.method,
+      url: request.url,
+      headers,
+      body: body.toString('utf8'),
+      bodyBase64: body.toString('base64'),
+    });
+  },
+
+  /** `/redirect/:n`: n redirects, then `/echo`. */
+  redirect({ response, args }) {
+    const left = Number(args[0]);
+    response.writeHead(302, { location: left > 1 ? `/redirect/${left - 1}` : '/echo' }).end();
+  },
+
+  /** `/redirect-to?url=…&status=302` */
+  'redirect-to'({ response, query }) {
+    const status = Number(query.get('status') ?? 302);
+    response.writeHead(status, { location: query.get('url') ?? '' }).end();
+  },
+
+  gzip: compressed('gzip', zlib.gzipSync),
+  deflate: compressed('deflate', zlib.deflateSync),
+  br: compressed('br', zlib.brotliCompressSync),
+
+  /** Reads the request and breaks the connection. */
+  reset({ request }) {
+    request.socket.resetAndDestroy();
+  },
+
+  /** Promises 100 bytes, sends 50 and closes. */
+  half({ request, response }) {
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': 100 });
+    response.write('x'.repeat(50), () => request.socket.end());
+  },
+
+  /** Answers after {@link TargetServer.release}. */
+  hold({ server, response }) {
+    server.hold(response);
+  },
+
+  /** `/flaky/:key/:failures/:status?retryAfter=…`: fails that often, then answers 200. */
+  flaky({ server, response, args, query }) {
+    const [key = '', failures, status] = args;
+    const hit = server.nextFlaky(key);
+    if (hit >= Number(failures)) return json(response, 200, { key, failures: hit });
+    const retryAfter = query.get('retryAfter');
+    if (retryAfter !== null) response.setHeader('retry-after', retryAfter);
+    json(response, Number(status ?? 503), { key, failed: hit + 1 });
+  },
+};
+
+function compressed(encoding: string, compress: (data: string) => Buffer): Route {
+  return ({ response }) => {
+    response.writeHead(200, {
+      'content-type': 'application/json',
+      'content-encoding': encoding,
+    });
+    response.end(compress(JSON.stringify({ compressed: encoding })));
+  };
+}
+
+function json(response: ServerResponse, status: number, value: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+}
+
+function hitOf(request: IncomingMessage): Hit {
+  return {
+    method: request.method ?? '',
+    path: request.url ?? '',
+    headers: request.headers,
+    rawHeaders: headerPairs(request),
+    body: '',
+    at: performance.now(),
+    aborted: false,
+    closed: false,
+  };
+}
+
+function headerPairs({ rawHeaders }: IncomingMessage): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    pairs.push([rawHeaders[i]!.toLowerCase(), rawHeaders[i + 1]!]);
+  }
+  return pairs;
+}
+
+/** Ends with the connection: nobody waits for an answer then. */
+function pause(ms: number, response: ServerResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      response.off('close', gone);
+      resolve();
+    }, ms);
+    const gone = (): void => {
+      clearTimeout(timer);
+      reject(new Error('client gone'));
+    };
+    response.once('close', gone);
+  });
+}
