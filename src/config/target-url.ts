@@ -32,8 +32,9 @@ export const urlSchema = z
     return url.href;
   });
 
-/** What cannot be parsed still shows where it was meant to go. */
+/** Where it was meant to go; what has an `@` may show a password wherever it is cut. */
 function quoteStart(text: string): string {
-  const start = text.replace(/[?#].*/, '').replace(/.*@/, '');
+  if (text.includes('@')) return 'one that cannot be parsed';
+  const [start = ''] = text.split(/[?#]/, 1);
   return JSON.stringify(start.length > 100 ? `${start.slice(0, 100)}…` : start);
 }

@@ -1,0 +1,116 @@
+import { describe, expect, it, test } from 'vitest';
+import { optionsFromEnvironment } from '../../src/config/environment.ts';
+import { optionsSchema, resolveOptions } from '../../src/config/options.ts';
+import { configError, SECRET } from './refuse.ts';
+
+describe('environment', () => {
+  it('sets every option', () => {
+    const env = {
+      PATIENT_TASK_QUEUE: 'q',
+      PATIENT_MAX_CONNECTIONS: '5',
+      PATIENT_REQUEST_TIMEOUT: '5m',
+      PATIENT_CONNECT_TIMEOUT: '250',
+      PATIENT_MAX_RESPONSE_SIZE: '1000',
+      PATIENT_MAX_REDIRECTS: '0',
+      PATIENT_RAISE_ERROR_RESPONSES: 'true',
+      PATIENT_IDLE_CONNECTION_TIMEOUT: '1s',
+      PATIENT_USER_AGENT: 'me',
+      PATIENT_SHUTDOWN_TIMEOUT: '10s',
+      PATIENT_DRAIN_TIMEOUT: '1h',
+      PATIENT_MAX_CRASHES: '2',
+      PATIENT_CALLBACK_TASK_QUEUE: 'callbacks',
+      PATIENT_RETRY_MAXIMUM_ATTEMPTS: '4',
+      PATIENT_RETRY_STATUSES: '500, 503',
+      PATIENT_RETRY_INITIAL_INTERVAL: '2s',
+      PATIENT_RETRY_BACKOFF_COEFFICIENT: '1.5',
+      PATIENT_RETRY_MAXIMUM_INTERVAL: '3s',
+      PATIENT_RETRY_MAX_RETRY_AFTER: '4s',
+      PATIENT_ALLOW_PRIVATE_ADDRESSES: '1',
+      PATIENT_ALLOW_ADDRESSES: '10.0.0.0/8,::1',
+      PATIENT_DEPLOYMENT_NAME: 'n',
+      PATIENT_DEPLOYMENT_BUILD_ID: 'b',
+      PATIENT_LOG_LEVEL: 'debug',
+    };
+    const options = optionsFromEnvironment(env);
+
+    expect(options).toEqual({
+      taskQueue: 'q',
+      maxConnections: 5,
+      requestTimeout: '5m',
+      connectTimeout: '250',
+      maxResponseSize: 1000,
+      maxRedirects: 0,
+      raiseErrorResponses: true,
+      idleConnectionTimeout: '1s',
+      userAgent: 'me',
+      shutdownTimeout: '10s',
+      drainTimeout: '1h',
+      maxCrashes: 2,
+      callbackTaskQueue: 'callbacks',
+      retry: {
+        maximumAttempts: 4,
+        statuses: [500, 503],
+        initialInterval: '2s',
+        backoffCoefficient: 1.5,
+        maximumInterval: '3s',
+        maxRetryAfter: '4s',
+      },
+      allowPrivateAddresses: true,
+      allowAddresses: ['10.0.0.0/8', '::1'],
+      deployment: { name: 'n', buildId: 'b' },
+      logLevel: 'debug',
+    });
+    expect(Object.keys(options)).toEqual(Object.keys(optionsSchema.shape));
+    expect(resolveOptions(options).connectTimeout).toBe(250);
+  });
+
+  it('leaves alone what is empty, of others or for tests and scripts', () => {
+    const env = {
+      PATIENT_MAX_CONNECTIONS: '',
+      PATIENT_REDIS_URL: '',
+      PATIENT_TEST_TARGET: 'x',
+      PATIENT_CACHE_DIR: '/tmp',
+      TEMPORAL_ADDRESS: 'x',
+      PATH: 'x',
+    };
+
+    expect(optionsFromEnvironment(env)).toEqual({});
+  });
+
+  test.each([
+    ['true', true],
+    ['1', true],
+    ['false', false],
+    ['0', false],
+  ])('%s is a boolean', (text, allowPrivateAddresses) => {
+    const env = { PATIENT_ALLOW_PRIVATE_ADDRESSES: text };
+
+    expect(optionsFromEnvironment(env)).toEqual({ allowPrivateAddresses });
+  });
+
+  it('names every wrong and unknown variable, and no secret', () => {
+    const env = {
+      PATIENT_MAX_CONNECTION: SECRET,
+      PATIENT_SECRET_STRIPE: SECRET,
+      PATIENT_REDIS_URL: `redis://:${SECRET}@localhost`,
+      PATIENT_LEASE_TTL: '10s',
+      PATIENT_RETRY: '3',
+      PATIENT_RETRY_STATUSES: '500,x',
+      PATIENT_ALLOW_ADDRESSES: '::1,nowhere',
+      PATIENT_DEPLOYMENT_NAME: 'n',
+      PATIENT_MAX_CONNECTIONS: '0',
+    };
+
+    expect(configError(() => optionsFromEnvironment(env)).split('; ')).toEqual([
+      'PATIENT_MAX_CONNECTION: unknown variable',
+      'PATIENT_SECRET_STRIPE: not yet supported',
+      'PATIENT_REDIS_URL: not yet supported',
+      'PATIENT_LEASE_TTL: not yet supported',
+      'PATIENT_RETRY: unknown variable',
+      'PATIENT_MAX_CONNECTIONS: expected an integer from 1, got 0',
+      'PATIENT_RETRY_STATUSES: expected an integer from 100 to 599, got "x"',
+      'PATIENT_ALLOW_ADDRESSES: expected an address or CIDR such as 10.0.0.0/8, got "nowhere"',
+      'PATIENT_DEPLOYMENT_BUILD_ID: expected 1 to 1000 characters, got undefined',
+    ]);
+  });
+});

@@ -1,0 +1,247 @@
+import { describe, expect, it, test } from 'vitest';
+import { z } from 'zod';
+import { optionsFromEnvironment, variableOf } from '../../src/config/environment.ts';
+import { optionsSchema, resolveOptions, type PatientOptions } from '../../src/config/options.ts';
+import { describeValue } from '../../src/config/problems.ts';
+import { configError, fieldsOf, withField } from './refuse.ts';
+
+/** By option: wrong value, its text in the environment if it has one, what is expected. */
+type Wrong = [value: unknown, text: string | undefined, expected: string];
+
+const duration = "expected milliseconds or a duration such as '30s'";
+
+function durations(min = 1): Wrong[] {
+  return [
+    [-5, '-5', duration],
+    ['soon', 'soon', duration],
+    ['25 days', '25 days', `expected ${min} to 2147483647 ms (24.8 days)`],
+    [NaN, undefined, duration],
+    [{}, undefined, duration],
+  ];
+}
+
+function integers(min: number, max?: number): Wrong[] {
+  const expected = `expected an integer from ${min}${max === undefined ? '' : ` to ${max}`}`;
+  return [
+    [min - 1, String(min - 1), expected],
+    [2.5, '2.5', expected],
+    ['many', 'many', expected],
+    ['7', undefined, expected],
+    [NaN, 'NaN', expected],
+    [Infinity, 'Infinity', expected],
+  ];
+}
+
+const flags: Wrong[] = [
+  ['yes', 'yes', 'expected true or false'],
+  ['TRUE', 'TRUE', 'expected true or false'],
+  [1, undefined, 'expected true or false'],
+  [null, undefined, 'expected true or false'],
+];
+
+const names: Wrong[] = [
+  ['', undefined, 'expected 1 to 1000 characters'],
+  [5, undefined, 'expected 1 to 1000 characters'],
+  ['n'.repeat(1001), 'n'.repeat(1001), 'expected 1 to 1000 characters'],
+];
+
+const WRONG: Record<string, Wrong[]> = {
+  taskQueue: names,
+  maxConnections: integers(1),
+  requestTimeout: durations(),
+  connectTimeout: durations(),
+  maxResponseSize: integers(1, 104857600),
+  maxRedirects: integers(0, 50),
+  raiseErrorResponses: flags,
+  idleConnectionTimeout: durations(),
+  userAgent: [
+    ['', undefined, 'expected at least one character'],
+    ['a\r\nx: y', 'a\r\nx: y', 'expected characters that a header can hold'],
+    [5, undefined, 'expected a string'],
+  ],
+  shutdownTimeout: durations(0),
+  drainTimeout: durations(0),
+  maxCrashes: integers(0),
+  callbackTaskQueue: names,
+  retry: [[3, undefined, 'expected an object of retry options']],
+  'retry.maximumAttempts': integers(1, 1000),
+  'retry.statuses': [[503, undefined, 'expected an array of statuses']],
+  'retry.initialInterval': durations(),
+  'retry.backoffCoefficient': [
+    [0.5, '0.5', 'expected a number from 1'],
+    ['x', 'x', 'expected a number from 1'],
+  ],
+  'retry.maximumInterval': durations(),
+  'retry.maxRetryAfter': durations(0),
+  allowPrivateAddresses: flags,
+  allowAddresses: [['10.0.0.0/8', undefined, 'expected an array of addresses or CIDRs']],
+  deployment: [['v1', undefined, 'expected { name, buildId }']],
+  'deployment.name': names,
+  'deployment.buildId': names,
+  logLevel: [
+    ['loud', 'loud', "expected 'trace', 'debug', 'info', 'warn', 'error'"],
+    [1, undefined, "expected 'trace', 'debug', 'info', 'warn', 'error'"],
+  ],
+};
+
+/** The rest of what a group needs, so that only the field under test is wrong. */
+const COMPLETE: Record<string, object> = {
+  deployment: { deployment: { name: 'n', buildId: 'b' } },
+};
+
+describe.each(Object.entries(WRONG))('%s', (option, cases) => {
+  const base = COMPLETE[option.split('.')[0]!] ?? {};
+
+  test.each(cases)('%o is refused', (value, _text, expected) => {
+    const message = configError(() => resolveOptions(withField(base, option, value)));
+
+    expect(message.startsWith(`${option}: ${expected}`)).toBe(true);
+    expect(message.endsWith(`, got ${describeValue(value)}`)).toBe(true);
+    expect(message).not.toContain('; ');
+  });
+
+  test.each(cases.filter(([, text]) => text !== undefined))(
+    '%o is refused as a variable',
+    (_value, text = '', expected) => {
+      const variable = variableOf(option);
+      const rest = variable.startsWith('PATIENT_DEPLOYMENT_') ? deploymentVariables : {};
+      const message = configError(() => optionsFromEnvironment({ ...rest, [variable]: text }));
+
+      expect(message.startsWith(`${variable}: ${expected}`)).toBe(true);
+      expect(message).toContain(JSON.stringify(text).slice(1, 90).replace(/"$/, ''));
+      expect(message).not.toContain('; ');
+    },
+  );
+});
+
+const deploymentVariables = { PATIENT_DEPLOYMENT_NAME: 'n', PATIENT_DEPLOYMENT_BUILD_ID: 'b' };
+
+it('covers every option', () => {
+  const { properties } = z.toJSONSchema(optionsSchema, { io: 'input' });
+
+  expect(Object.keys(WRONG).sort()).toEqual(fieldsOf(properties!).sort());
+});
+
+describe('further refusals', () => {
+  test.each([
+    ['10', 'got "10"'],
+    ['10/8', 'got "10/8"'],
+    ['10.0.0.0/33', 'got "10.0.0.0/33"'],
+    ['10.0.0.0/8/8', 'got "10.0.0.0/8/8"'],
+    ['0x7f.0.0.1', 'got "0x7f.0.0.1"'],
+    ['::/129', 'got "::/129"'],
+    ['localhost', 'got "localhost"'],
+    ['', 'got ""'],
+  ])('%s is no network', (address, got) => {
+    const message = configError(() => resolveOptions({ allowAddresses: ['::1', address] }));
+
+    expect(message).toBe(
+      `allowAddresses[1]: expected an address or CIDR such as 10.0.0.0/8, ${got}`,
+    );
+  });
+
+  test('a status, a half deployment, contradicting intervals', () => {
+    const message = configError(() =>
+      resolveOptions({
+        retry: { statuses: [200, 1000], initialInterval: '2m' },
+        deployment: { name: 'n' },
+        logLevel: 'loud',
+      } as never),
+    );
+
+    expect(message.split('; ')).toEqual([
+      'retry.statuses[1]: expected an integer from 100 to 599, got 1000',
+      'retry.maximumInterval: expected at least initialInterval (120000 ms), got 60000 ms',
+      'deployment.buildId: expected 1 to 1000 characters, got undefined',
+      "logLevel: expected 'trace', 'debug', 'info', 'warn', 'error', got \"loud\"",
+    ]);
+  });
+
+  test('options that do not exist', () => {
+    const unknown = { maxConnection: 5, redisUrl: 'redis://localhost', retry: { tries: 1 } };
+
+    expect(configError(() => resolveOptions(unknown as PatientOptions))).toBe(
+      'retry.tries: unknown field; maxConnection: unknown field; redisUrl: unknown field',
+    );
+  });
+});
+
+describe('accepted options', () => {
+  it('are complete without any', () => {
+    expect(resolveOptions()).toEqual({
+      taskQueue: 'patient-http',
+      maxConnections: 1000,
+      requestTimeout: 60_000,
+      connectTimeout: 10_000,
+      maxResponseSize: 1024 * 1024,
+      maxRedirects: 5,
+      raiseErrorResponses: false,
+      idleConnectionTimeout: 60_000,
+      userAgent: 'patient-http',
+      shutdownTimeout: 30_000,
+      drainTimeout: 600_000,
+      maxCrashes: 3,
+      retry: {
+        maximumAttempts: 3,
+        statuses: [408, 425, 429, 500, 502, 503, 504],
+        initialInterval: 1000,
+        backoffCoefficient: 2,
+        maximumInterval: 60_000,
+        maxRetryAfter: 600_000,
+      },
+      allowPrivateAddresses: false,
+      allowAddresses: [],
+      logLevel: 'info',
+    });
+  });
+
+  const given: Required<PatientOptions> = {
+    taskQueue: 'q',
+    maxConnections: 1,
+    requestTimeout: '5m',
+    connectTimeout: 1,
+    maxResponseSize: 1,
+    maxRedirects: 0,
+    raiseErrorResponses: true,
+    idleConnectionTimeout: '1s',
+    userAgent: 'me/1.0 (é)',
+    shutdownTimeout: 0,
+    drainTimeout: 0,
+    maxCrashes: 0,
+    callbackTaskQueue: 'callbacks',
+    retry: {
+      maximumAttempts: 1,
+      statuses: [],
+      initialInterval: '2s',
+      backoffCoefficient: 1,
+      maximumInterval: '2s',
+      maxRetryAfter: 0,
+    },
+    allowPrivateAddresses: true,
+    allowAddresses: ['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1'],
+    deployment: { name: 'n', buildId: 'b' },
+    logLevel: 'trace',
+  };
+
+  it('are resolved to ms, bytes and CIDRs', () => {
+    expect(resolveOptions(given)).toEqual({
+      ...given,
+      requestTimeout: 300_000,
+      idleConnectionTimeout: 1000,
+      retry: { ...given.retry, initialInterval: 2000, maximumInterval: 2000 },
+      allowAddresses: ['10.0.0.0/8', '192.168.1.7/32', 'fd00::/8', '::1/128'],
+    });
+  });
+
+  it('are frozen through and through, and not the object given', () => {
+    const options = resolveOptions(given);
+
+    expect(Object.isFrozen(options)).toBe(true);
+    expect(Object.isFrozen(options.retry.statuses)).toBe(true);
+    expect(Object.isFrozen(given.retry)).toBe(false);
+  });
+
+  it('never end a drain before the shutdown timeout', () => {
+    expect(resolveOptions({ shutdownTimeout: '1h' }).drainTimeout).toBe(3_600_000);
+  });
+});

@@ -1,0 +1,273 @@
+import { SECRET } from './refuse.ts';
+
+/** A wrong value, and what the message says after the field's name. */
+export type Case = [value: unknown, ...message: string[]];
+
+const millis = 'expected milliseconds or a duration';
+const tooLong = '2147483647 ms (24.8 days)';
+const durations: Case[] = [
+  [-5, millis, 'got -5'],
+  [0, 'expected 1 to', 'got 0'],
+  ['0.2ms', 'expected 1 to', 'got "0.2ms"'],
+  ['25 days', tooLong, 'got "25 days"'],
+  [2 ** 31, tooLong, 'got 2147483648'],
+  ['soon', millis, 'got "soon"'],
+  ['-5s', millis, 'got "-5s"'],
+  [NaN, millis, 'got NaN'],
+  [Infinity, millis, 'got Infinity'],
+  [true, millis, 'got true'],
+  [null, millis, 'got null'],
+  [{}, millis, 'got an object'],
+];
+
+function integers(min: number, max: number): Case[] {
+  return [min - 1, max + 1, 1.5, NaN, Infinity, '3', true, null].map((value) => [
+    value,
+    `expected an integer from ${min} to ${max}`,
+    `got ${typeof value === 'string' ? JSON.stringify(value) : value}`,
+  ]);
+}
+
+const flags: Case[] = [
+  ['yes', 'expected true or false', 'got "yes"'],
+  [1, 'expected true or false', 'got 1'],
+  [null, 'expected true or false', 'got null'],
+];
+
+const choices: Case[] = [
+  ['maybe', "expected '", 'got "maybe"'],
+  [1, "expected '", 'got 1'],
+  [null, "expected '", 'got null'],
+];
+
+const pairs: Case[] = [
+  ['a=1', 'expected an object', 'got a string of 3 characters'],
+  [[['a', SECRET]], 'expected an object', 'got an array'],
+  [{ a: { b: SECRET } }, '.a: expected a scalar', 'got an object'],
+  [{ a: NaN }, '.a: expected a scalar', 'got NaN'],
+  [{ a: [1, Infinity] }, '.a[1]: expected a string, finite number', 'got Infinity'],
+  [{ a: [[SECRET]] }, '.a[0]: expected a string, finite number', 'got an array'],
+  [{ a: { $secret: SECRET } }, '.a: secret references are not yet supported'],
+  [JSON.parse('{"__proto__":"x"}'), '.__proto__: is not a possible name'],
+];
+
+const later: Case[] = [
+  [SECRET, ': not yet supported'],
+  [[], ': not yet supported'],
+  [{}, ': not yet supported'],
+  [null, ': not yet supported'],
+];
+
+const callbackRetry = { workflow: 'w', taskQueue: 'q' };
+
+const OWNED = [
+  'connection',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+
+/** Wrong values by the dotted path of the field; the rest of the spec is a valid POST. */
+export const REFUSED: Record<string, Case[]> = {
+  url: [
+    [undefined, 'expected an http or https URL', 'got undefined'],
+    [null, 'expected an http or https URL', 'got null'],
+    [5, 'expected an http or https URL', 'got a number'],
+    ['', 'expected an http or https URL', 'got ""'],
+    [`api.test/x?key=${SECRET}`, 'expected an http or https URL', 'got "api.test/x"'],
+    [`/x#${SECRET}`, 'expected an http or https URL', 'got "/x"'],
+    [
+      `//user:${SECRET}@api.test/x`,
+      'expected an http or https URL',
+      'got one that cannot be parsed',
+    ],
+    [`https://user:${SECRET}?${SECRET}@api.test/x`, 'got one that cannot be parsed'],
+    [`x?\u2028${SECRET}`, 'expected an http or https URL', 'got "x"'],
+    [`localhost:8080/${SECRET}`, 'the scheme "localhost:"'],
+    [`file:///etc/${SECRET}`, 'the scheme "file:"'],
+    [`ftp://u:${SECRET}@api.test/`, 'the scheme "ftp:"'],
+    [`data:text/plain,${SECRET}`, 'the scheme "data:"'],
+    ['https://', 'expected an http or https URL', 'got "https://"'],
+    ['https://a b/', 'expected an http or https URL', 'got "https://a b/"'],
+    [`https://me:${SECRET}@api.test/x?${SECRET}`, 'no credentials', 'https://api.test/x'],
+    [`https://${SECRET}@api.test/x`, 'no credentials', 'https://api.test/x'],
+    ['https://api.test/\r\nx: 1', 'no control character', 'a string of 23 characters'],
+    [`https://api.test/?${SECRET.repeat(11_000)}`, 'at most 65536 characters', 'got 66018'],
+  ],
+  method: [
+    ['BREW', 'expected GET, HEAD, POST, PUT, PATCH, DELETE', 'got "BREW"'],
+    ['CONNECT', 'expected GET', 'got "CONNECT"'],
+    ['GET\r\nx: y', 'expected GET', 'got "GET\\r\\nx: y"'],
+    ['', 'expected GET', 'got ""'],
+    [1, 'expected GET', 'got 1'],
+    [null, 'expected GET', 'got null'],
+  ],
+  headers: [
+    [SECRET, 'expected an object of header names', 'got a string of 6 characters'],
+    [[['a', SECRET]], 'expected an object of header names', 'got an array'],
+    [new Headers({ a: SECRET }), 'expected an object of header names', 'got a Headers'],
+    [{ [`Authorization: Bearer ${SECRET}`]: '' }, 'expected header names', 'got "Authorization…"'],
+    [{ '': 'x' }, 'expected header names', 'got ""'],
+    [{ 'a\r\nb': 'x' }, 'expected header names', 'got "a…"'],
+    [{ x: `${SECRET}\r\nevil: 1` }, '.x: expected characters that a header can hold'],
+    [{ x: `${SECRET}\n` }, '.x: expected characters', 'a string of 7 characters'],
+    [{ x: `${SECRET}\0` }, '.x: expected characters'],
+    [{ x: `${SECRET} ☃` }, '.x: expected characters'],
+    [{ x: ['fine', `${SECRET}\r`] }, '.x[1]: expected characters'],
+    [{ x: [] }, '.x: '],
+    [{ x: 5 }, '.x: expected a string', 'got a number'],
+    [{ x: null }, '.x: expected a string', 'got null'],
+    [{ x: { $secret: SECRET } }, '.x: secret references are not yet supported'],
+    [{ Accept: 'a', accept: SECRET }, '.accept: is the same header as Accept'],
+    [{ 'Content-Length': '5' }, '.Content-Length: is set by the transport'],
+    ...OWNED.map((name): Case => [{ [name]: SECRET }, `.${name}: is set by the transport`]),
+    [JSON.parse('{"__proto__":"x"}'), '.__proto__: is not a possible name'],
+  ],
+  params: pairs,
+  body: [
+    [5, 'expected a string', 'got a number'],
+    [null, 'expected a string', 'got null'],
+    [Buffer.from(SECRET), 'expected a string', 'got a Buffer'],
+  ],
+  json: [
+    [10n, 'expected a value that can be written as JSON', 'got a bigint'],
+    [() => 1, 'expected a value that can be written as JSON', 'got a function'],
+    [Symbol(SECRET), 'expected a value that can be written as JSON', 'got a symbol'],
+    [cyclic(), 'expected a value that can be written as JSON', 'got an object'],
+  ],
+  form: pairs,
+  bodyBase64: [
+    [`${SECRET}!!`, 'expected standard base64', 'a string of 8 characters'],
+    ['YQ', 'expected standard base64', 'a string of 2 characters'],
+    ['Y===', 'expected standard base64'],
+    ['__-_', 'expected standard base64'],
+    ['YWJj\nYWJj', 'expected standard base64'],
+    [1, 'expected standard base64', 'got a number'],
+  ],
+  multipart: later,
+  timeout: durations,
+  connectTimeout: durations,
+  firstByteTimeout: durations,
+  idleTimeout: durations,
+  maxRedirects: integers(0, 50),
+  allowDowngrade: flags,
+  maxResponseSize: integers(1, 104857600),
+  raiseErrorResponses: flags,
+  retry: [
+    [3, 'expected an object of retry options', 'got 3'],
+    [null, 'expected an object of retry options', 'got null'],
+    [{ tries: 3 }, '.tries: unknown field'],
+  ],
+  'retry.maximumAttempts': integers(1, 1000),
+  'retry.statuses': [
+    [503, 'expected an array of statuses', 'got 503'],
+    [[503, 99], '[1]: expected an integer from 100 to 599', 'got 99'],
+    [[600], '[0]: expected an integer from 100 to 599', 'got 600'],
+    [['503'], '[0]: expected an integer from 100 to 599', 'got "503"'],
+  ],
+  'retry.initialInterval': durations,
+  'retry.backoffCoefficient': [
+    [0.5, 'expected a number from 1', 'got 0.5'],
+    [NaN, 'expected a number from 1', 'got NaN'],
+    ['2', 'expected a number from 1', 'got "2"'],
+  ],
+  'retry.maximumInterval': durations,
+  'retry.maxRetryAfter': [
+    [-1, millis, 'got -1'],
+    ['25d', tooLong, 'got "25d"'],
+  ],
+  resend: choices,
+  idempotencyKey: [
+    ['', 'expected 1 to 255 visible ASCII', 'got an empty string'],
+    [`${SECRET} x`, 'expected 1 to 255 visible ASCII', 'a string of 8 characters'],
+    [`${SECRET}\r\nx: y`, 'expected 1 to 255 visible ASCII'],
+    ['é', 'expected 1 to 255 visible ASCII'],
+    ['k'.repeat(256), 'expected 1 to 255 visible ASCII', 'a string of 256 characters'],
+    [5, 'expected true, false or 1 to 255', 'got a number'],
+    [null, 'expected true, false or 1 to 255', 'got null'],
+  ],
+  deadline: durations,
+  heartbeatTimeout: [
+    [999, 'expected 1000 to', 'got 999'],
+    ['1ms', 'expected 1000 to', 'got "1ms"'],
+    ...durations.filter(([value]) => value !== 0 && value !== '0.2ms'),
+  ],
+  callback: [
+    ['', 'expected 1 to 1000 characters', 'got ""'],
+    [5, 'expected a workflow name, { workflow, taskQueue } or { signal, workflowId }', 'got 5'],
+    [null, 'expected a workflow name', 'got null'],
+    [[], 'expected a workflow name', 'got an array'],
+    [{}, '.workflow: expected 1 to 1000 characters', 'got undefined'],
+    [{ workflow: '' }, '.workflow: expected 1 to 1000 characters', 'got ""'],
+    [{ workflow: 'w', queue: 'q' }, '.queue: unknown field'],
+    [{ taskQueue: 'q' }, '.workflow: expected 1 to 1000 characters', 'got undefined'],
+    [{ workflow: 'w', taskQueue: 5 }, '.taskQueue: expected 1 to 1000 characters', 'got 5'],
+    [{ ...callbackRetry, retry: 3 }, '.retry: expected an object of retry options', 'got 3'],
+    [{ ...callbackRetry, retry: { statuses: [] } }, '.retry.statuses: unknown field'],
+    [{ ...callbackRetry, retry: { maximumAttempts: 0 } }, '.retry.maximumAttempts:', 'got 0'],
+    [{ ...callbackRetry, retry: { initialInterval: -1 } }, '.retry.initialInterval:', 'got -1'],
+    [{ ...callbackRetry, retry: { backoffCoefficient: 0 } }, '.retry.backoffCoefficient:', 'got 0'],
+    [{ ...callbackRetry, retry: { maximumInterval: 'x' } }, '.retry.maximumInterval:', 'got "x"'],
+    [{ signal: 's' }, '.workflowId: expected 1 to 1000 characters', 'got undefined'],
+    [{ signal: 5, workflowId: 'w' }, '.signal: expected 1 to 1000 characters', 'got 5'],
+    [{ signal: 's', workflowId: 'w', taskQueue: 'q' }, '.taskQueue: unknown field'],
+    [{ workflow: 'w', signal: 's' }, '.signal: unknown field'],
+  ],
+  callbackArgs: [
+    [() => 1, ': expected a JSON value', 'got a function'],
+    [{ tags: ['a', undefined] }, '.tags[1]: expected a JSON value', 'got undefined'],
+    [{ a: { b: NaN } }, '.a.b: expected a JSON value', 'got NaN'],
+    [{ a: -Infinity }, '.a: expected a JSON value', 'got -Infinity'],
+    [{ at: new Date(0) }, '.at: expected a JSON value', 'got a Date'],
+    [[10n], '[0]: expected a JSON value', 'got 10n'],
+    [{ a: Symbol('s') }, '.a: expected a JSON value', 'got a symbol'],
+    [{ a: new Map() }, '.a: expected a JSON value', 'got a Map'],
+    // oxlint-disable-next-line no-sparse-arrays
+    [[1, , 3], '[1]: expected a JSON value', 'got undefined'],
+    [cyclic(), '.self: expected a JSON value', 'got a reference to its own parent'],
+    [deep(101), 'expected at most 100 levels'],
+  ],
+  result: choices,
+  preprocessors: later,
+  protocol: [...choices, ['http2', "'http2' is not yet supported"]],
+  proxyUrl: later,
+  flow: later,
+  priority: [
+    [3, 'expected { priorityKey, fairnessKey, fairnessWeight }', 'got 3'],
+    [{ key: 1 }, '.key: unknown field'],
+  ],
+  'priority.priorityKey': integers(1, 5),
+  'priority.fairnessKey': [
+    ['é'.repeat(33), 'expected at most 64 bytes', 'got "éé'],
+    [5, 'expected a string', 'got 5'],
+  ],
+  'priority.fairnessWeight': [
+    [0, 'expected a number above 0', 'got 0'],
+    [-1, 'expected a number above 0', 'got -1'],
+    [Infinity, 'expected a number above 0', 'got Infinity'],
+    ['1', 'expected a number above 0', 'got "1"'],
+  ],
+  requestId: [
+    ['', 'expected 1 to 255 visible ASCII', 'got ""'],
+    ['a b', 'expected 1 to 255 visible ASCII', 'got "a b"'],
+    ['a\r\nb', 'expected 1 to 255 visible ASCII', 'got "a\\r\\nb"'],
+    ['é', 'expected 1 to 255 visible ASCII', 'got "é"'],
+    ['r'.repeat(256), 'expected 1 to 255 visible ASCII', `got "${'r'.repeat(99)}…`],
+    [5, 'expected 1 to 255 visible ASCII', 'got 5'],
+  ],
+};
+
+function cyclic(): object {
+  const value: { self?: object } = {};
+  value.self = value;
+  return value;
+}
+
+function deep(levels: number): unknown {
+  return levels === 0 ? 0 : [deep(levels - 1)];
+}
