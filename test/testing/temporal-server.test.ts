@@ -68,9 +68,8 @@ test('takes search attributes and dynamic configuration', async () => {
     searchAttributes: { customer: 'Keyword' },
     dynamicConfig: { 'matching.enableFairness': 'true' },
   });
-  const { stdout } = await promisify(execFile)(cli, [
-    ...['operator', 'search-attribute', 'list', '--address', server.address],
-  ]);
+  const list = ['operator', 'search-attribute', 'list', '--address', server.address];
+  const { stdout } = await promisify(execFile)(cli, list);
   expect(stdout).toMatch(/customer\s+Keyword/);
 });
 
