@@ -1,6 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
 import { z } from 'zod';
-import { resolveCallback } from '../../src/config/callback.ts';
 import { resolveOptions } from '../../src/config/options.ts';
 import { checkSpec, resolveRequest, type CheckedSpec } from '../../src/config/request-spec.ts';
 import { requestSpecSchema } from '../../src/config/spec-schema.ts';
@@ -274,19 +273,5 @@ describe('request id and idempotency key', () => {
     [{ method: 'POST', headers: { 'Idempotency-Key': '' } }, false],
   ])('%o may be sent again: %s', (fields, resendable) => {
     expect(resolve({ url, ...fields }).resendable).toBe(resendable);
-  });
-});
-
-describe('queue of a callback', () => {
-  test.each([
-    ['w', 'theirs', { workflow: 'w', taskQueue: 'theirs' }],
-    [{ workflow: 'w', taskQueue: 'own' }, 'theirs', { workflow: 'w', taskQueue: 'own' }],
-    [{ signal: 's', workflowId: 'w' }, undefined, { signal: 's', workflowId: 'w' }],
-  ])('%o, option %s', (callback, option, target) => {
-    expect(resolveCallback(callback, option)).toEqual(target);
-  });
-
-  it('is refused when nobody names one', () => {
-    expect(() => resolveCallback('w', undefined)).toThrow(/^callback\.taskQueue: expected/);
   });
 });
