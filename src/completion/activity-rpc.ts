@@ -66,8 +66,10 @@ export class ActivityRpc {
     const { workflowService, base } = this.#target(token);
     const payloads = await this.encode(key, details);
     try {
-      const response: HeartbeatResponse =
-        await workflowService.recordActivityTaskHeartbeat({ ...base, details: { payloads } });
+      const response: HeartbeatResponse = await workflowService.recordActivityTaskHeartbeat({
+        ...base,
+        details: { payloads },
+      });
       return {
         found: true,
         cancelRequested: response.cancelRequested ?? false,

@@ -161,9 +161,7 @@ export class TemporalCompletion implements TaskHandler {
       }
       const released = await this.#liveness.release(task.key, attempt);
       if (!released || !task.tryClose(attempt)) continue;
-      await this.#insistence.call(task, go, () =>
-        this.#rpc.fail(task.key, attempt.token, failure),
-      );
+      await this.#insistence.call(task, go, () => this.#rpc.fail(task.key, attempt.token, failure));
       return;
     }
   }

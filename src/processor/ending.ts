@@ -69,12 +69,18 @@ export function endInterrupted(
     }
     case 'deadline': {
       const message = `${name}: the deadline of ${task.request.deadline} ms for all tries passed`;
-      return endWith(errorOf(task, new RequestError('TimeoutError', message, { phase })), undefined);
+      return endWith(
+        errorOf(task, new RequestError('TimeoutError', message, { phase })),
+        undefined,
+      );
     }
     case 'returned':
     case 'given-up':
       return sent && !task.request.resendable
-        ? endWith(errorOf(task, outcomeUnknown(task, 'the worker stopped before it ended')), undefined)
+        ? endWith(
+            errorOf(task, outcomeUnknown(task, 'the worker stopped before it ended')),
+            undefined,
+          )
         : { kind: 'return' };
     default: {
       const never: never = interruption;

@@ -29,7 +29,10 @@ export function nextTryIn(
   const { maximumAttempts, initialInterval, backoffCoefficient, maximumInterval, maxRetryAfter } =
     request.retry;
   if (tryNumber >= maximumAttempts) return undefined;
-  const backoff = Math.min(initialInterval * backoffCoefficient ** (tryNumber - 1), maximumInterval);
+  const backoff = Math.min(
+    initialInterval * backoffCoefficient ** (tryNumber - 1),
+    maximumInterval,
+  );
   const delay =
     retryAfter === undefined
       ? Math.round(backoff * (0.8 + 0.4 * random()))

@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  type Client,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { checkSpec } from './config/request-spec.ts';
+import { DEFAULT_TASK_QUEUE, type Method } from './shared/constants.ts';
+import { RequestError } from './shared/errors.ts';
+import { perMethod, workflowTypeFor, type PerMethod } from './shared/methods.ts';
+import { toResponse, type PatientResponse } from './shared/response.ts';
+import type { RequestSpec, WireResponse } from './shared/wire.ts';
+import { toFailure } from '../workflows/failure.ts';
+import type { InlineOptions, RequestOptions } from '../workflows/patient.ts';
+
+export interface PatientClientOptions {
+  client: Client;
+  /** Queue of the Patient HTTP workers. Default `patient-http`. */
+  taskQueue?: string;
+}
+
+/** A request started by a client, by its id. */
+export interface RequestHandle {
+  /** Also the id of its workflow. */
+  readonly requestId: string;
+  /**
+   * Waits for the response; `null` when the spec says `result: 'none'`.
+   * @throws the request's `ApplicationFailure`, or `CancelledFailure`
+   */
+  result(): Promise<PatientResponse | null>;
+  /** Asks for cancellation: the socket closes, the workflow ends Canceled. */
+  cancel(): Promise<void>;
+  describe(): Promise<WorkflowExecutionDescription>;
+}
+
+type Call<Options, Result> = (url: string, options?: Options) => Promise<Result>;
+
+/** Starts requests from any process that reaches Temporal. */
+export interface PatientClient extends PerMethod<Call<InlineOptions, PatientResponse>> {}
+
+/**
+ * @example
+ * const patient = new PatientClient({ client });
+ * const response = await patient.get('https://api.example.com/price', { timeout: '5m' });
+ * const handle = await patient.submit.post(url, { json, requestId: 'order-17' });
+ */
+export class PatientClient {
+  /** Starts the request and gives a handle. The same `requestId` twice is one request. */
+  readonly submit: PerMethod<Call<RequestOptions, RequestHandle>> & {
+    request(spec: RequestSpec): Promise<RequestHandle>;
+  };
+  readonly #client: Client;
+  readonly #taskQueue: string;
+
+  constructor({ client, taskQueue = DEFAULT_TASK_QUEUE }: PatientClientOptions) {
+    this.#client = client;
+    this.#taskQueue = taskQueue;
+    this.submit = {
+      ...perMethod((method) => (url, options) => this.#start({ ...options, url, method })),
+      request: (spec) => this.#start(spec),
+    };
+    const waiting: PerMethod<Call<InlineOptions, PatientResponse>> = perMethod(
+      (method) => (url, options) => this.request({ ...options, url, method }),
+    );
+    Object.assign(this, waiting);
+  }
+
+  /** Sends one request and waits for its response. */
+  async request(spec: Omit<RequestSpec, 'callback' | 'result'>): Promise<PatientResponse> {
+    const handle = await this.#start(spec);
+    return (await handle.result())!;
+  }
+
+  /** The handle of a request started elsewhere. */
+  handle(requestId: string): RequestHandle {
+    return requestHandle(this.#client.workflow.getHandle(requestId), requestId);
+  }
+
+  async #start(spec: RequestSpec): Promise<RequestHandle> {
+    const requestId = spec.requestId ?? `patient-${randomUUID()}`;
+    const { method } = check(spec, requestId);
+    try {
+      await this.#client.workflow.start(workflowTypeFor(method), {
+        workflowId: requestId,
+        taskQueue: this.#taskQueue,
+        args: [spec],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+    return this.handle(requestId);
+  }
+}
+
+function check(spec: RequestSpec, requestId: string): { method: Method } {
+  try {
+    return checkSpec(spec);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    const { url, method = 'GET' } = spec;
+    throw toFailure(error, { url, method, requestId, durationMs: 0, attempt: 1 });
+  }
+}
+
+function requestHandle(workflow: WorkflowHandle, requestId: string): RequestHandle {
+  return {
+    requestId,
+    async result() {
+      try {
+        const wire: WireResponse | null = await workflow.result();
+        return wire && toResponse(wire);
+      } catch (error) {
+        throw error instanceof WorkflowFailedError ? (error.cause ?? error) : error;
+      }
+    },
+    async cancel() {
+      await workflow.cancel();
+    },
+    describe: () => workflow.describe(),
+  };
+}

@@ -1,0 +1,17 @@
+export { PatientClient, type PatientClientOptions, type RequestHandle } from './client.ts';
+export { ConfigError, type PatientOptions } from './config/options.ts';
+export { PatientPlugin, type PatientPluginOptions } from './plugin.ts';
+export type { ProcessorObserver, TaskView } from './processor/observers.ts';
+export { bundleWorkflows, PatientWorker, type PatientWorkerOptions } from './worker.ts';
+export { PatientResponse, toResponse } from './shared/response.ts';
+export type { ErrorType, ErrorWord } from './shared/errors.ts';
+export type {
+  Callback,
+  CallbackArgument,
+  FailureDetail,
+  RequestSpec,
+  WireError,
+  WireResponse,
+} from './shared/wire.ts';
+export { requestError } from '../workflows/failure.ts';
+export type { InlineOptions, RequestOptions } from '../workflows/patient.ts';

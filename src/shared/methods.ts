@@ -1,0 +1,21 @@
+import { METHODS, type Method } from './constants.ts';
+
+/** One function per method, by its lower-case name. */
+export type PerMethod<Call> = Record<Lowercase<Method>, Call>;
+
+export function perMethod<Call>(make: (method: Method) => Call): PerMethod<Call> {
+  return {
+    get: make('GET'),
+    head: make('HEAD'),
+    post: make('POST'),
+    put: make('PUT'),
+    patch: make('PATCH'),
+    delete: make('DELETE'),
+  };
+}
+
+/** `patientGet` and its like read better in a list of workflows than `patientRequest`. */
+export function workflowTypeFor(method: string = 'GET'): string {
+  const name = METHODS.find((known) => known === method.toUpperCase());
+  return name ? `patient${name[0]}${name.slice(1).toLowerCase()}` : 'patientRequest';
+}

@@ -1,0 +1,170 @@
+import { fileURLToPath } from 'node:url';
+import type { DataConverter } from '@temporalio/common';
+import {
+  bundleWorkflowCode,
+  Runtime,
+  Worker,
+  type NativeConnection,
+  type WorkerOptions,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
+import { createControlActivities } from '../activities/control.ts';
+import { createRequestActivities } from '../activities/submit.ts';
+import { TemporalCompletion } from './completion/temporal-completion.ts';
+import { resolveOptions, type PatientOptions, type ResolvedOptions } from './config/options.ts';
+import { createTransport } from './http/transport.ts';
+import { MemoryLiveness } from './liveness/memory.ts';
+import type { ProcessorObserver } from './processor/observers.ts';
+import { Processor } from './processor/processor.ts';
+import { requestsQueue } from './shared/constants.ts';
+import { gatedSlots } from './slots.ts';
+
+/** Temporal's default; more pollers than places would only hold permits. */
+const MAX_POLLERS = 10;
+
+export interface PatientWorkerOptions extends PatientOptions {
+  /** Stays open until `run()` has resolved: what is in flight is delivered through it. */
+  connection: NativeConnection;
+  /** Default `default`. */
+  namespace?: string;
+  /** Default: the SDK's. */
+  identity?: string;
+  dataConverter?: DataConverter;
+  observers?: ProcessorObserver[];
+  /** The bundle of {@link bundleWorkflows}, when several workers share one. */
+  workflowBundle?: WorkflowBundleOption;
+}
+
+/** The bundle of the ready-made workflows. */
+export function bundleWorkflows(): Promise<WorkflowBundleOption> {
+  // A directory: it holds index.ts in the source tree and index.js in the package.
+  const workflowsPath = fileURLToPath(new URL('../workflows/', import.meta.url));
+  return bundleWorkflowCode({ workflowsPath, logger: Runtime.instance().logger });
+}
+
+/**
+ * The process side of Patient HTTP: one Temporal worker for the ready-made workflows and control
+ * activities, one, gated by capacity, for requests, and the processor both serve.
+ */
+export class PatientWorker {
+  readonly processor: Processor;
+  readonly #options: ResolvedOptions;
+  readonly #main: Worker;
+  readonly #requests: Worker;
+  readonly #closeTransport: () => Promise<void>;
+  #running: Promise<number> | undefined;
+
+  /** @throws ConfigError for wrong options */
+  static async create(options: PatientWorkerOptions): Promise<PatientWorker> {
+    const { connection, namespace, identity, dataConverter, observers, workflowBundle, ...rest } =
+      options;
+    const resolved = resolveOptions(rest);
+    const log = Runtime.instance().logger;
+    const transport = createTransport(resolved);
+    const liveness = new MemoryLiveness();
+    const requests: { worker?: Worker } = {};
+    const handler = new TemporalCompletion(() => requests.worker!.client!, liveness, log);
+    const { maxConnections, maxCrashes } = resolved;
+    const processor = new Processor({
+      ...{ maxConnections, maxCrashes, transport, liveness, handler, log },
+      ...(observers && { observers }),
+    });
+
+    const shared: Partial<WorkerOptions> = {
+      connection,
+      ...(namespace !== undefined && { namespace }),
+      ...(identity !== undefined && { identity }),
+      ...(dataConverter && { dataConverter }),
+      ...versioning(resolved),
+    };
+    const main = await Worker.create({
+      ...shared,
+      taskQueue: resolved.taskQueue,
+      workflowBundle: workflowBundle ?? (await bundleWorkflows()),
+      activities: createControlActivities(liveness, resolved),
+    });
+    requests.worker = await Worker.create({
+      ...shared,
+      taskQueue: requestsQueue(resolved.taskQueue),
+      activities: createRequestActivities(processor, resolved),
+      maxConcurrentActivityTaskPolls: Math.min(MAX_POLLERS, maxConnections),
+      tuner: {
+        activityTaskSlotSupplier: gatedSlots(processor.admission),
+        workflowTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+        localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+        nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
+      },
+    });
+    const closeTransport = (): Promise<void> => transport.close({ force: true });
+    return new PatientWorker(resolved, processor, main, requests.worker, closeTransport);
+  }
+
+  private constructor(
+    options: ResolvedOptions,
+    processor: Processor,
+    main: Worker,
+    requests: Worker,
+    closeTransport: () => Promise<void>,
+  ) {
+    this.#options = options;
+    this.processor = processor;
+    this.#main = main;
+    this.#requests = requests;
+    this.#closeTransport = closeTransport;
+  }
+
+  get options(): ResolvedOptions {
+    return this.#options;
+  }
+
+  /**
+   * Works until {@link shutdown} or a fatal error, then drains. Resolves with the number of
+   * outcomes that could not be delivered: 0 unless Temporal was away for all of the drain.
+   */
+  run(): Promise<number> {
+    return (this.#running ??= this.#run());
+  }
+
+  /** Stops taking requests and drains; resolves with `run()`. Idempotent. */
+  async shutdown(): Promise<number> {
+    stop(this.#requests);
+    return (await this.#running) ?? 0;
+  }
+
+  async #run(): Promise<number> {
+    await this.processor.start();
+    const main = this.#main.run();
+    // Marked as handled: either worker's failure ends the other, and is thrown below.
+    main.catch(() => stop(this.#requests));
+    try {
+      await this.#requests.run();
+      return await this.#drain();
+    } finally {
+      // After a failure too; a no-op when the drain above has ended.
+      await this.#drain();
+      stop(this.#main);
+      await main.finally(this.#closeTransport);
+    }
+  }
+
+  #drain(): Promise<number> {
+    // The main worker goes on meanwhile: cancels arrive through it.
+    return this.processor.stop(this.#options);
+  }
+}
+
+function stop(worker: Worker): void {
+  if (worker.getState() === 'RUNNING') worker.shutdown();
+}
+
+function versioning({ deployment }: ResolvedOptions): Partial<WorkerOptions> {
+  if (!deployment) return {};
+  return {
+    workerDeploymentOptions: {
+      version: { deploymentName: deployment.name, buildId: deployment.buildId },
+      useWorkerVersioning: true,
+      // The ready-made workflows change only behind `patched`, so a newer build can take over.
+      defaultVersioningBehavior: 'AUTO_UPGRADE',
+    },
+  };
+}

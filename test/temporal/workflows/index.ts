@@ -1,0 +1,34 @@
+import { condition, defineSignal, executeChild, setHandler } from '@temporalio/workflow';
+import {
+  defineCallback,
+  patient,
+  patientGet,
+  type CallbackArgument,
+  type RequestSpec,
+  type WireResponse,
+} from '../../../workflows/index.ts';
+
+export async function inlineRequest(spec: RequestSpec, taskQueue: string): Promise<WireResponse> {
+  return patient.extend({ taskQueue }).request(spec);
+}
+
+export async function childGet(spec: RequestSpec | string, taskQueue: string) {
+  return executeChild(patientGet, { taskQueue, args: [spec] });
+}
+
+/** A callback workflow that returns what it was given, so that a test can read it. */
+export const recordCallback = defineCallback({
+  onComplete: (response, context) => ({ handler: 'onComplete', ok: response.ok, ...context }),
+  onError: (error, context) => ({ handler: 'onError', error, ...context }),
+});
+
+const delivered = defineSignal<[CallbackArgument]>('delivered');
+
+export async function waitForSignal(): Promise<CallbackArgument> {
+  let argument: CallbackArgument | undefined;
+  setHandler(delivered, (received) => {
+    argument = received;
+  });
+  await condition(() => argument !== undefined);
+  return argument!;
+}

@@ -1,0 +1,47 @@
+import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { toResponse, type PatientResponse } from '../src/shared/response.ts';
+import type { CallbackArgument, WireError } from '../src/shared/wire.ts';
+
+export type CallbackContext = Pick<CallbackArgument, 'requestId' | 'callbackArgs' | 'request'>;
+
+export interface CallbackHandlers {
+  /** The request has a response, whatever its status. */
+  onComplete(response: PatientResponse, context: CallbackContext): unknown;
+  /** It has none, or a status that was to be an error. */
+  onError(error: WireError, context: CallbackContext): unknown;
+}
+
+/**
+ * A callback workflow. Exactly one of the handlers runs, once per outcome. One that throws fails
+ * the workflow, which Temporal runs again by the callback's own retry policy; the request itself
+ * is never sent again for it.
+ *
+ * @example
+ * export const orderPriced = defineCallback({
+ *   async onComplete(response, { callbackArgs }) { … },
+ *   async onError(error, { callbackArgs }) { … },
+ * });
+ */
+export function defineCallback(
+  handlers: CallbackHandlers,
+): (argument: CallbackArgument) => Promise<unknown> {
+  for (const name of ['onComplete', 'onError'] as const) {
+    if (typeof handlers[name] !== 'function') {
+      throw new TypeError(`defineCallback: expected ${name} to be a function`);
+    }
+  }
+  return async ({ outcome, response, error, requestId, callbackArgs, request }) => {
+    const context = { requestId, callbackArgs, request };
+    try {
+      return outcome === 'response' && response
+        ? await handlers.onComplete(toResponse(response), context)
+        : await handlers.onError(error!, context);
+    } catch (thrown) {
+      // A plain error would block the workflow task instead of failing the run.
+      const belongsToSdk =
+        thrown instanceof TemporalFailure || thrown instanceof DeterminismViolationError;
+      throw belongsToSdk ? thrown : ApplicationFailure.fromError(thrown);
+    }
+  };
+}

@@ -1,0 +1,115 @@
+import {
+  ParentClosePolicy,
+  startChild,
+  uuid4,
+  workflowInfo,
+  WorkflowIdReusePolicy,
+} from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { DEFAULT_TASK_QUEUE, type Method } from '../src/shared/constants.ts';
+import { invalidRequest, RequestError } from '../src/shared/errors.ts';
+import { perMethod, workflowTypeFor, type PerMethod } from '../src/shared/methods.ts';
+import { toResponse, type PatientResponse } from '../src/shared/response.ts';
+import type { RequestSpec } from '../src/shared/wire.ts';
+import { withTaskQueue } from './callback.ts';
+import { toFailure } from './failure.ts';
+import { looseSpec, withMethod } from './spec.ts';
+import { failureContext, submitRequest } from './submit-request.ts';
+import { applyTemplate, mergeTemplates, type RequestTemplate } from './template.ts';
+
+/** A spec without what the call itself gives. */
+export type RequestOptions = Omit<RequestSpec, 'url' | 'method'>;
+/** Inline calls answer to their caller; a callback needs `submit`. */
+export type InlineOptions = Omit<RequestOptions, 'callback' | 'result'>;
+
+type InlineCall = (url: string, options?: InlineOptions) => Promise<PatientResponse>;
+type SubmitCall = (url: string, options?: RequestOptions) => Promise<string>;
+
+export interface Patient extends PerMethod<InlineCall> {
+  /** Sends one request inline and gives its response. */
+  request(spec: RequestSpec): Promise<PatientResponse>;
+  /**
+   * Starts the request as an abandoned child workflow, which outlives this one, and gives its
+   * id. The `requestId`, when given, is that id: the same one twice is one request.
+   */
+  submit: PerMethod<SubmitCall> & { request(spec: RequestSpec): Promise<string> };
+  /** A `patient` whose requests share these fields; request and inner template win. */
+  extend(template: RequestTemplate): Patient;
+}
+
+/**
+ * Durable HTTP in workflow code: each call is one activity, no child workflow.
+ *
+ * @example
+ * const price = await patient.get('https://api.example.com/price', { timeout: '5m' });
+ * if (price.ok) …price.json()
+ */
+export const patient: Patient = createPatient({});
+
+function createPatient(template: RequestTemplate): Patient {
+  return {
+    ...perMethod((method) => (url, options) => inline(template, { ...options, url }, method)),
+    request: (spec) => inline(template, spec),
+    submit: {
+      ...perMethod((method) => (url, options) => submit(template, { ...options, url }, method)),
+      request: (spec) => submit(template, spec),
+    },
+    extend: (over) => createPatient(mergeTemplates(template, over)),
+  };
+}
+
+async function inline(
+  template: RequestTemplate,
+  request: RequestSpec,
+  method?: Method,
+): Promise<PatientResponse> {
+  const requestId = request.requestId ?? uuid4();
+  const spec = prepare(template, request, requestId, method);
+  if (spec.callback !== undefined) {
+    const error = invalidRequest('callback: an inline call answers to its caller; use submit');
+    throw toFailure(error, failureContext(looseSpec(spec), requestId));
+  }
+  const taskQueue = template.taskQueue ?? DEFAULT_TASK_QUEUE;
+  return toResponse(await submitRequest(spec, { requestId, taskQueue }));
+}
+
+async function submit(
+  template: RequestTemplate,
+  request: RequestSpec,
+  method?: Method,
+): Promise<string> {
+  const workflowId = request.requestId ?? `patient-${uuid4()}`;
+  const spec = prepare(template, request, workflowId, method);
+  if (spec.callback !== undefined) {
+    const { taskQueue } = workflowInfo();
+    spec.callback = withTaskQueue(spec.callback, taskQueue) as NonNullable<RequestSpec['callback']>;
+  }
+  try {
+    await startChild(workflowTypeFor(spec.method), {
+      workflowId,
+      taskQueue: template.taskQueue ?? DEFAULT_TASK_QUEUE,
+      args: [spec],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+  return workflowId;
+}
+
+function prepare(
+  template: RequestTemplate,
+  request: RequestSpec,
+  requestId: string,
+  method: Method | undefined,
+): RequestSpec {
+  try {
+    const spec = applyTemplate(template, request);
+    const name = `patient.${method?.toLowerCase()}`;
+    return method === undefined ? spec : (withMethod(spec, method, name) as RequestSpec);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    throw toFailure(error, failureContext(looseSpec(request), requestId));
+  }
+}

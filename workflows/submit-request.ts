@@ -1,0 +1,123 @@
+import {
+  ActivityCancellationType,
+  CancellationScope,
+  proxyActivities,
+  uuid4,
+  workflowInfo,
+  type ActivityOptions,
+} from '@temporalio/workflow';
+import type { Priority } from '@temporalio/common';
+import type { ControlActivities, RequestActivities } from '../src/shared/activities.ts';
+import {
+  DEFAULT_HEARTBEAT_TIMEOUT,
+  DEFAULT_TIMEOUT,
+  requestsQueue,
+} from '../src/shared/constants.ts';
+import { parseDuration } from '../src/shared/duration.ts';
+import { RequestError, type FailureContext } from '../src/shared/errors.ts';
+import type { WireResponse } from '../src/shared/wire.ts';
+import { fromActivity, toFailure } from './failure.ts';
+import { checkSize, describe, looseSpec, summaryOf, type LooseSpec } from './spec.ts';
+
+const DAY = 24 * 60 * 60_000;
+/** Above the longest a valid spec can say; keeps an invalid one inside Temporal's range. */
+const LONGEST = 3650 * DAY;
+/** The processor enforces the deadline; Temporal's own is the backstop if it cannot. */
+const DEADLINE_BACKSTOP = 30_000;
+
+/**
+ * Runs one request as a submit activity and gives its response. Fails with the request's own
+ * `ApplicationFailure`; a cancel of the current scope reaches the socket through the control
+ * activity, and the scope then ends with the activity's `CancelledFailure`.
+ */
+export async function submitRequest(
+  spec: unknown,
+  { requestId, taskQueue }: { requestId: string; taskQueue: string },
+): Promise<WireResponse> {
+  const loose = looseSpec(spec);
+  const context = failureContext(loose, requestId);
+  try {
+    checkSize(spec);
+  } catch (error) {
+    throw error instanceof RequestError ? toFailure(error, context) : error;
+  }
+
+  const activityId = uuid4();
+  const { submitRequest: submit } = proxyActivities<RequestActivities>(
+    activityOptions(loose, activityId, taskQueue),
+  );
+  let pending = true;
+  const { cancelRequested } = CancellationScope.current();
+  cancelRequested.catch(() => {
+    if (pending) stopRequest(activityId, taskQueue);
+  });
+  try {
+    return await submit(spec, { requestId });
+  } catch (error) {
+    throw fromActivity(error, context);
+  } finally {
+    pending = false;
+  }
+}
+
+export function failureContext(spec: LooseSpec, requestId: string): FailureContext {
+  return { ...describe(spec), requestId, durationMs: 0, attempt: 1 };
+}
+
+/**
+ * Tells the worker that has the request, on a queue that is polled also when it is full. Best
+ * effort: the cancel is already in Temporal, and the next heartbeat's answer carries it.
+ */
+function stopRequest(activityId: string, taskQueue: string): void {
+  const { cancelRequest } = proxyActivities<ControlActivities>({
+    taskQueue,
+    scheduleToCloseTimeout: 10_000,
+    summary: 'cancel the request',
+  });
+  const { workflowId, runId } = workflowInfo();
+  CancellationScope.nonCancellable(() => cancelRequest({ workflowId, runId, activityId })).catch(
+    () => undefined,
+  );
+}
+
+function activityOptions(spec: LooseSpec, activityId: string, taskQueue: string): ActivityOptions {
+  const timeout = durationOf(spec.timeout) ?? DEFAULT_TIMEOUT;
+  const deadline = durationOf(spec.deadline);
+  const heartbeatTimeout = durationOf(spec.heartbeatTimeout) ?? DEFAULT_HEARTBEAT_TIMEOUT;
+  const priority = priorityOf(spec);
+  return {
+    taskQueue: requestsQueue(taskQueue),
+    activityId,
+    summary: summaryOf(spec),
+    startToCloseTimeout: Math.max(DAY, 2 * timeout),
+    ...(deadline === undefined ? {} : { scheduleToCloseTimeout: deadline + DEADLINE_BACKSTOP }),
+    heartbeatTimeout: Math.max(heartbeatTimeout, 1000),
+    // An omitted value would mean TRY_CANCEL on the wire.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    // Temporal owns the attempts, without limit: the processor counts tries under its own policy.
+    retry: { initialInterval: 1000, backoffCoefficient: 1 },
+    ...(priority ? { priority } : {}),
+  };
+}
+
+function durationOf(value: unknown): number | undefined {
+  const ms = parseDuration(value);
+  return ms === undefined ? undefined : Math.min(Math.round(ms), LONGEST);
+}
+
+/** Temporal fails the workflow task for a wrong priority; the validation names it instead. */
+function priorityOf({ priority }: LooseSpec): Priority | undefined {
+  if (typeof priority !== 'object' || priority === null) return undefined;
+  const { priorityKey, fairnessKey, fairnessWeight } = priority as Record<string, unknown>;
+  const result: Priority = {};
+  if (typeof priorityKey === 'number' && [1, 2, 3, 4, 5].includes(priorityKey)) {
+    result.priorityKey = priorityKey;
+  }
+  if (typeof fairnessKey === 'string' && fairnessKey.length <= 64) {
+    result.fairnessKey = fairnessKey;
+  }
+  if (typeof fairnessWeight === 'number' && fairnessWeight > 0) {
+    result.fairnessWeight = fairnessWeight;
+  }
+  return result;
+}
