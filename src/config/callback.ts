@@ -1,17 +1,6 @@
 import { z } from 'zod';
-import { atLeast, duration, integer, name } from './fields.ts';
-
-const retrySchema = z
-  .strictObject(
-    {
-      maximumAttempts: integer(1),
-      initialInterval: duration(),
-      backoffCoefficient: atLeast(1),
-      maximumInterval: duration(),
-    },
-    { error: 'expected an object of retry options' },
-  )
-  .partial();
+import { name } from './fields.ts';
+import { callbackRetrySchema } from './retry.ts';
 
 export const callbackSchema = z.union(
   [
@@ -19,7 +8,7 @@ export const callbackSchema = z.union(
     z.strictObject({
       workflow: name(),
       taskQueue: name().optional(),
-      retry: retrySchema.optional(),
+      retry: callbackRetrySchema.optional(),
     }),
     z.strictObject({ signal: name(), workflowId: name() }),
   ],

@@ -30,6 +30,20 @@ const error = 'expected an object of retry options';
 /** The spec's `retry`: what is absent comes from the worker. */
 export const retrySchema = z.strictObject(fields, { error }).partial().superRefine(checkIntervals);
 
+/** The retry policy of a callback workflow; Temporal counts attempts in 32 bits. */
+export const callbackRetrySchema = z
+  .strictObject(
+    {
+      maximumAttempts: integer(1, 2 ** 31 - 1),
+      initialInterval: duration(),
+      backoffCoefficient: atLeast(1),
+      maximumInterval: duration(),
+    },
+    { error },
+  )
+  .partial()
+  .superRefine(checkIntervals);
+
 /** The worker's `retry`, where the defaults live. */
 export const retryDefaultsSchema = z
   .strictObject(

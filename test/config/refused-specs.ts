@@ -58,7 +58,7 @@ const later: Case[] = [
   [null, ': not yet supported'],
 ];
 
-const callbackRetry = { workflow: 'w', taskQueue: 'q' };
+const target = { workflow: 'w', taskQueue: 'q' };
 
 const OWNED = [
   'connection',
@@ -207,12 +207,17 @@ export const REFUSED: Record<string, Case[]> = {
     [{ workflow: 'w', queue: 'q' }, '.queue: unknown field'],
     [{ taskQueue: 'q' }, '.workflow: expected 1 to 1000 characters', 'got undefined'],
     [{ workflow: 'w', taskQueue: 5 }, '.taskQueue: expected 1 to 1000 characters', 'got 5'],
-    [{ ...callbackRetry, retry: 3 }, '.retry: expected an object of retry options', 'got 3'],
-    [{ ...callbackRetry, retry: { statuses: [] } }, '.retry.statuses: unknown field'],
-    [{ ...callbackRetry, retry: { maximumAttempts: 0 } }, '.retry.maximumAttempts:', 'got 0'],
-    [{ ...callbackRetry, retry: { initialInterval: -1 } }, '.retry.initialInterval:', 'got -1'],
-    [{ ...callbackRetry, retry: { backoffCoefficient: 0 } }, '.retry.backoffCoefficient:', 'got 0'],
-    [{ ...callbackRetry, retry: { maximumInterval: 'x' } }, '.retry.maximumInterval:', 'got "x"'],
+    [{ ...target, retry: 3 }, '.retry: expected an object of retry options', 'got 3'],
+    [{ ...target, retry: { statuses: [] } }, '.retry.statuses: unknown field'],
+    [{ ...target, retry: { maximumAttempts: 0 } }, '.retry.maximumAttempts:', 'got 0'],
+    [{ ...target, retry: { initialInterval: -1 } }, '.retry.initialInterval:', 'got -1'],
+    [{ ...target, retry: { backoffCoefficient: 0 } }, '.retry.backoffCoefficient:', 'got 0'],
+    [
+      { ...target, retry: { initialInterval: 2, maximumInterval: 1 } },
+      '.retry.maximumInterval: expected at least initialInterval (2 ms)',
+      'got 1 ms',
+    ],
+    [{ ...target, retry: { maximumInterval: 'x' } }, '.retry.maximumInterval:', 'got "x"'],
     [{ signal: 's' }, '.workflowId: expected 1 to 1000 characters', 'got undefined'],
     [{ signal: 5, workflowId: 'w' }, '.signal: expected 1 to 1000 characters', 'got 5'],
     [{ signal: 's', workflowId: 'w', taskQueue: 'q' }, '.taskQueue: unknown field'],
