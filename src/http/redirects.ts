@@ -92,7 +92,7 @@ function without(
   headers: PreparedRequest['headers'],
   drop: (name: string) => boolean,
 ): PreparedRequest['headers'] {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !drop(name.toLowerCase())));
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !drop(name)));
 }
 
 function refuse(type: ErrorType, message: string): RequestError {

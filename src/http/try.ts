@@ -15,6 +15,7 @@ import { decodeText } from './text.ts';
 
 /** A server may close an idle socket at any time; one used this recently is likely to stand. */
 const FRESH = 1_000;
+const NEVER_USED = -1;
 
 /** Node fires timers above this at once. */
 const MAX_DELAY = 2 ** 31 - 1;
@@ -162,7 +163,7 @@ export class Try implements HopOwner {
   onHopError(error: unknown, stale: boolean): void {
     if (stale && this.#request.resendable && !this.#resent) {
       this.#resent = true;
-      return this.#dispatch(0);
+      return this.#dispatch(NEVER_USED);
     }
     this.fail(toRequestError(error, this.#label, this.#phase));
   }

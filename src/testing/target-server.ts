@@ -159,8 +159,7 @@ export class TargetServer {
     await this.close();
   }
 
-  /** @internal */
-  hold(response: ServerResponse): void {
+  #hold(response: ServerResponse): void {
     this.#held.add(response);
     response.once('close', () => this.#held.delete(response));
   }
@@ -174,11 +173,14 @@ export class TargetServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const hit = this.#arrived(request, response);
-    if (this.#options.handler?.(request, response)) return;
+    if (this.#options.handler?.(request, response)) return this.#changed();
     const url = new URL(request.url ?? '/', 'http://target');
     const [name = '', ...args] = url.pathname.slice(1).split('/').map(decodeURIComponent);
     const route = Object.hasOwn(ROUTES, name) ? ROUTES[name] : undefined;
     if (!route) return json(response, 404, { error: `no route /${name}` });
+    // Before anybody is told: who waits for a request to be in flight releases it next.
+    if (name === 'hold') this.#hold(response);
+    this.#changed();
     try {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk);
@@ -207,7 +209,6 @@ export class TargetServer {
       }
       this.#changed();
     });
-    this.#changed();
     return hit;
   }
 
@@ -297,9 +298,7 @@ const ROUTES: Record<string, Route> = {
   },
 
   /** Answers after {@link TargetServer.release}. */
-  hold({ server, response }) {
-    server.hold(response);
-  },
+  hold() {},
 
   /** `/flaky/:key/:failures/:status?retryAfter=…`: fails that often, then answers 200. */
   flaky({ server, response, args, query }) {
