@@ -1,0 +1,25 @@
+# Debian, not Alpine: Temporal's native core needs glibc.
+FROM node:22-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Without scripts: `prepare` would build, and the sources come later.
+RUN npm ci --ignore-scripts
+COPY . .
+# The SDK is a peer and a development dependency of ours; here only the former.
+RUN npm run build && npm pkg delete devDependencies && npm prune --ignore-scripts
+
+FROM node:22-slim
+# Temporal's native core and Node each trust their own list of authorities.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
+  && rm -rf /var/lib/apt/lists/*
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY --from=build /app/scripts/worker-health.mjs ./scripts/
+USER node
+STOPSIGNAL SIGTERM
+HEALTHCHECK --start-period=30s --interval=30s --timeout=10s CMD ["node", "scripts/worker-health.mjs"]
+# Not through npm: the worker itself gets SIGTERM and drains. Give it longer than drainTimeout.
+CMD ["node", "dist/src/cli/main.js", "worker"]
