@@ -1,3 +1,4 @@
+import net from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { RequestError, invalidRequest } from '../shared/errors.ts';
 
@@ -24,10 +25,8 @@ export function createAddressGuard(rules: AddressRules): AddressGuard {
   const allowed = rules.allowAddresses.map(parseCidr);
   return (host, address) => {
     if (rules.allowPrivateAddresses) return undefined;
-    if (ipaddr.isValid(address)) {
-      const ip = ipaddr.process(address); // a mapped IPv4 address is judged as IPv4
-      if (allowed.some((cidr) => matches(ip, cidr)) || isPublic(ip)) return undefined;
-    }
+    const ip = parseAddress(address);
+    if (ip && (isPublic(ip) || allowed.some((cidr) => matches(ip, cidr)))) return undefined;
     const what = host === address ? `address ${address}` : `${host} is at ${address}, which`;
     return new RequestError('BlockedAddressError', `${what} is blocked (private or reserved)`, {
       phase: 'connect',
@@ -43,12 +42,21 @@ function matches(ip: Address, [network, bits]: Cidr): boolean {
   return ip.kind() === network.kind() && ip.match(network as never, bits);
 }
 
+/** By its bytes; a mapped IPv4 address is an IPv4 address. */
+function parseAddress(text: string): Address | undefined {
+  if (net.isIPv4(text)) return ipaddr.IPv4.parse(text);
+  const [address = ''] = text.split('%'); // without its zone
+  if (!net.isIPv6(address)) return undefined;
+  // As hex, because ipaddr.js reads `::8.8.8.8` as if it were `::ffff:8.8.8.8`.
+  const ip = ipaddr.IPv6.parse(new URL(`http://[${address}]`).hostname.slice(1, -1));
+  return ip.isIPv4MappedAddress() ? ip.toIPv4Address() : ip;
+}
+
 function parseCidr(text: string): Cidr {
-  try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text);
-    const ip = ipaddr.parse(text);
-    return [ip, ip.kind() === 'ipv4' ? 32 : 128];
-  } catch {
-    throw invalidRequest(`allowAddresses: expected an address or CIDR, got ${text}`);
-  }
+  const [address = '', bits] = text.split('/');
+  const ip = parseAddress(address);
+  const max = ip?.kind() === 'ipv4' ? 32 : 128;
+  const length = bits === undefined ? max : /^\d+$/.test(bits) ? Number(bits) : Infinity;
+  if (ip && length <= max) return [ip, length];
+  throw invalidRequest(`allowAddresses: expected an address or CIDR, got ${text}`);
 }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import dns from 'node:dns';
 import type { LookupAddress } from 'node:dns';
 import net from 'node:net';
@@ -30,11 +31,14 @@ export function createConnector(guard: AddressGuard): Connector {
     // undici's types leave out the socket that its connector returns
   } as buildConnector.BuildOptions) as unknown as Connector;
 
+  // A socket keeps the async context it is opened in, and outlives the request that opens it.
+  const scope = new AsyncResource('patient-http:connector');
+
   return (options, done) => {
     const blocked = net.isIP(options.hostname)
       ? guard(options.hostname, options.hostname)
       : undefined;
-    if (!blocked) return open(options, done);
+    if (!blocked) return scope.runInAsyncScope(open, undefined, options, done);
     done(blocked, null);
     return undefined;
   };

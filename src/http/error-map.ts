@@ -57,7 +57,7 @@ export function toRequestError(cause: unknown, label: string, phase: Phase): Req
     return new RequestError(type, `${label}: ${message}`, { phase, transient, cause: cause.cause });
   }
   const error = firstOf(cause);
-  const { type, text, transient } = meaningOf(error, phase);
+  const { type, text, transient } = meaningOf(error);
   const message = `${label}: ${text}${details(error, type)}`;
   return new RequestError(type, message, {
     phase: type === 'InvalidRequestError' ? 'prepare' : phase,
@@ -74,16 +74,17 @@ function firstOf(cause: unknown): SystemError {
   return cause instanceof Error ? cause : new Error(String(cause));
 }
 
-function meaningOf(error: SystemError, phase: Phase): Meaning {
+function meaningOf(error: SystemError): Meaning {
   const code = error.code ?? '';
   if (CERTIFICATE.test(code)) {
     return { type: 'TlsError', text: 'certificate not accepted', transient: false };
   }
-  const brokenHandshake = phase === 'connect' && /before secure TLS/.test(error.message);
-  if (brokenHandshake || code.startsWith('ERR_SSL_') || code === 'EPROTO') {
-    return { type: 'TlsError', text: 'TLS handshake failed', transient: true };
+  if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
+    return { type: 'TlsError', text: 'TLS failed', transient: true };
   }
-  if (code.startsWith('HPE_')) return connection('response is not valid HTTP');
+  if (/before secure TLS/.test(error.message)) return connection('TLS handshake broken off');
+  // By its name: in undici 7 its code, HPE_…, is never set.
+  if (error.name === 'HTTPParserError') return connection('response is not valid HTTP');
   return BY_CODE[code] ?? { type: 'UnknownError', text: 'failed', transient: false };
 }
 
@@ -92,7 +93,8 @@ function details(error: SystemError, type: ErrorType): string {
   if (type === 'InvalidRequestError' || type === 'UnknownError') return ` (${message})`;
   if (address !== undefined) return ` (${code} ${address}${port === undefined ? '' : `:${port}`})`;
   if (hostname !== undefined) return ` (${code} ${hostname})`;
-  return code === undefined || code === 'UND_ERR_SOCKET' ? ` (${message})` : ` (${code})`;
+  if (code !== undefined && code !== 'UND_ERR_SOCKET') return ` (${code})`;
+  return ` (${/\((.+)\)$/.exec(message)?.[1] ?? message})`;
 }
 
 /** The other side closed the socket, whether it said so or not. */

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect, test } from 'vitest';
 import { startTargetServer } from '../../src/testing/target-server.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -229,4 +230,17 @@ test('close by force ends what is in flight', async () => {
   await closing;
   expect(await held).toMatchObject({ type: 'ConnectionError', phase: 'sent', transient: true });
   await target.waitFor(({ open }) => open === 0);
+});
+
+test('a kept socket keeps nothing of the async context that opened it', async () => {
+  await using target = await startTargetServer();
+  await using sender = new Sender();
+  const context = new AsyncLocalStorage<string>();
+  const seen: unknown[] = [];
+  const onBytes = (): void => void seen.push(context.getStore());
+  for (const name of ['first', 'second']) {
+    await context.run(name, () => sender.send({ url: target.url('/echo') }, { onBytes }));
+  }
+  expect(target.connections).toBe(1);
+  expect(seen).toEqual([undefined, undefined]);
 });
