@@ -3,8 +3,7 @@ import type { Processor } from './processor/processor.ts';
 
 /**
  * Polls for a request only while the processor has a place for it; the rest wait in Temporal,
- * where any other worker can take them. A permit is a place: it is given back when the submit
- * activity ends, and the task that came with it enters in its stead.
+ * where any other worker can take them. A permit is a reservation of that place.
  */
 export function gatedSlots(
   admission: Processor['admission'],
@@ -17,6 +16,6 @@ export function gatedSlots(
     },
     tryReserveSlot: () => (admission.tryReserve() ? {} : null),
     markSlotUsed: () => undefined,
-    releaseSlot: () => admission.leave(),
+    releaseSlot: () => admission.release(),
   };
 }

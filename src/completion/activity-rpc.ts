@@ -25,6 +25,8 @@ interface HeartbeatResponse {
 }
 
 const NOT_FOUND = 5;
+/** `temporal.api.enums.v1.WorkflowExecutionStatus` */
+const WORKFLOW_RUNNING = 1;
 
 /**
  * Temporal's calls by task token, made raw: `AsyncCompletionClient` drops the gRPC status, without
@@ -87,11 +89,13 @@ export class ActivityRpc {
     const { connection, options } = this.#client();
     const { workflowId, runId, activityId } = key;
     try {
-      const { pendingActivities } = await connection.workflowService.describeWorkflowExecution({
+      const description = await connection.workflowService.describeWorkflowExecution({
         namespace: options.namespace,
         execution: { workflowId, runId },
       });
-      return pendingActivities?.some((pending) => pending.activityId === activityId) ?? false;
+      // A terminated workflow still lists the activities it had.
+      if (description.workflowExecutionInfo?.status !== WORKFLOW_RUNNING) return false;
+      return description.pendingActivities.some((pending) => pending.activityId === activityId);
     } catch (error) {
       if (isNotFound(error)) return false;
       throw error;

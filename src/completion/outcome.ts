@@ -13,7 +13,7 @@ const RESERVE = 16 * 1024;
  * successful complete, so a response that does not fit becomes a clear failure before the call.
  */
 export async function encodeOutcome(
-  rpc: ActivityRpc,
+  rpc: Pick<ActivityRpc, 'encode'>,
   task: RequestTask,
   outcome: Outcome,
 ): Promise<{ outcome: Outcome; payloads: Payloads }> {

@@ -3,58 +3,32 @@ interface Waiter {
 }
 
 /**
- * The one bound on requests in flight. A place is taken either by a task on the wire or by a
- * reservation: the permit of a poller that may bring the next task. A full processor makes both
- * wait; it never refuses.
+ * The one bound on requests in flight. A place is reserved before its request is even asked for,
+ * so a full processor makes others wait, in order of arrival, and refuses nobody.
+ *
+ * A poller's reservation becomes its task's place at once, although Temporal gives the slot back
+ * only some time later: reservations are alike, so the number taken over is all there is to know.
  */
 export class Admission {
   readonly #max: number;
   readonly #onFull: () => void;
-  readonly #tasks = new Set<Waiter>();
-  readonly #reservations = new Set<Waiter>();
+  readonly #waiters = new Set<Waiter>();
   #taken = 0;
+  #takenOver = 0;
 
   constructor(max: number, onFull: () => void) {
     this.#max = max;
     this.#onFull = onFull;
   }
 
-  /** A place for a task in hand; these go before reservations, or a task could starve. */
-  enter(signal: AbortSignal): Promise<void> {
-    return this.#take(this.#tasks, signal);
-  }
-
-  /** A place for a task yet to come. */
+  /** A place, as soon as there is one. Rejects with the signal's reason when it aborts first. */
   reserve(signal: AbortSignal): Promise<void> {
-    return this.#take(this.#reservations, signal);
-  }
-
-  /** A reservation if there is room at once. */
-  tryReserve(): boolean {
-    if (this.#taken >= this.#max) return false;
-    this.#taken++;
-    return true;
-  }
-
-  leave(): void {
-    this.#taken--;
-    for (const queue of [this.#tasks, this.#reservations]) {
-      for (const waiter of queue) {
-        if (this.#taken >= this.#max) return;
-        queue.delete(waiter);
-        this.#taken++;
-        waiter.grant();
-      }
-    }
-  }
-
-  #take(queue: Set<Waiter>, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
     if (this.tryReserve()) return Promise.resolve();
     this.#onFull();
     return new Promise((resolve, reject) => {
       const abort = (): void => {
-        queue.delete(waiter);
+        this.#waiters.delete(waiter);
         reject(signal.reason);
       };
       const waiter: Waiter = {
@@ -63,8 +37,37 @@ export class Admission {
           resolve();
         },
       };
-      queue.add(waiter);
+      this.#waiters.add(waiter);
       signal.addEventListener('abort', abort, { once: true });
     });
+  }
+
+  /** A place if there is one now. */
+  tryReserve(): boolean {
+    if (this.#taken >= this.#max) return false;
+    this.#taken++;
+    return true;
+  }
+
+  /** Ends a reservation. Its place is free, unless a task has taken it over. */
+  release(): void {
+    if (this.#takenOver > 0) this.#takenOver--;
+    else this.leave();
+  }
+
+  /** A task arrives on a reservation and has its place from now on. */
+  takeOver(): void {
+    this.#takenOver++;
+  }
+
+  /** A task gives up its place. */
+  leave(): void {
+    this.#taken--;
+    for (const waiter of this.#waiters) {
+      if (this.#taken >= this.#max) return;
+      this.#waiters.delete(waiter);
+      this.#taken++;
+      waiter.grant();
+    }
   }
 }

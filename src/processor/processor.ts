@@ -76,8 +76,8 @@ export class Processor {
     return this.#tasks.values();
   }
 
-  /** Where pollers get their permits. */
-  get admission(): Pick<Admission, 'reserve' | 'tryReserve' | 'leave'> {
+  /** Where whoever submits reserves a place first, and releases it afterwards. */
+  get admission(): Pick<Admission, 'reserve' | 'tryReserve' | 'release'> {
     return this.#admission;
   }
 
@@ -104,8 +104,8 @@ export class Processor {
   }
 
   /**
-   * Registers the request and starts it. When this resolves its attempt is in good hands:
-   * it runs here, goes on where it ran before, or has been given back.
+   * Registers the request and starts it in the place its caller has reserved. When this resolves
+   * the attempt is in good hands: it runs here, goes on where it ran before, or is given back.
    */
   async submit(input: TaskInput): Promise<void> {
     const { liveness } = this.#options;
@@ -232,20 +232,19 @@ export class Processor {
     }
   }
 
-  /** One try, from a place in the admission to its ending. */
+  /** One try, from its place in the admission to its ending. */
   async #attempt(task: RequestTask): Promise<Ending> {
+    this.#admission.takeOver();
     const deadline = this.#armDeadline(task);
-    let entered = false;
     try {
-      await this.#admission.enter(task.signal);
-      entered = true;
+      task.signal.throwIfAborted();
       return await this.#send(task);
     } catch (error) {
       if (!task.interruption) throw error;
       return endInterrupted(task, task.interruption, task.phase === 'sent');
     } finally {
       clearTimeout(deadline);
-      if (entered) this.#admission.leave();
+      this.#admission.leave();
     }
   }
 

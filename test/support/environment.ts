@@ -15,6 +15,7 @@ import { bundleWorkflows, PatientWorker, type PatientWorkerOptions } from '../..
 
 export interface Environment extends AsyncDisposable {
   client: Client;
+  workflowBundle: WorkflowBundleOption;
   patient: PatientClient;
   worker: PatientWorker;
   target: TargetServer;
@@ -61,6 +62,7 @@ export async function startEnvironment(
   const client = new Client({ connection });
   return {
     client,
+    workflowBundle,
     patient: new PatientClient({ client, taskQueue }),
     worker,
     target,

@@ -1,4 +1,13 @@
-import { condition, defineSignal, executeChild, setHandler } from '@temporalio/workflow';
+import {
+  condition,
+  defineSignal,
+  executeChild,
+  setHandler,
+  ActivityCancellationType,
+  proxyActivities,
+} from '@temporalio/workflow';
+import type { RequestActivities } from '../../../src/shared/activities.ts';
+import { requestsQueue } from '../../../src/shared/constants.ts';
 import {
   defineCallback,
   patient,
@@ -31,4 +40,19 @@ export async function waitForSignal(): Promise<CallbackArgument> {
   });
   await condition(() => argument !== undefined);
   return argument!;
+}
+
+/** A submit activity alone: what any caller gets that knows no control activity. */
+export async function submitWithoutControl(
+  url: string,
+  taskQueue: string,
+  heartbeatTimeout: number,
+): Promise<WireResponse> {
+  const { submitRequest } = proxyActivities<RequestActivities>({
+    taskQueue: requestsQueue(taskQueue),
+    startToCloseTimeout: '1h',
+    heartbeatTimeout,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  });
+  return submitRequest(url, { requestId: 'alone' });
 }
