@@ -32,7 +32,7 @@ export class BodyReader {
     if (this.#stages.length === 0) this.#open();
     const first = this.#stages[0]!;
     first.write(chunk);
-    // No pausing: undici's parser asserts that it is not paused when a socket breaks.
+    // No pausing: a connection that ends while undici's parser is paused is an uncaught exception.
     if (first.writableLength > this.#limit + MAX_WAITING) this.#tooLarge();
   }
 

@@ -35,12 +35,12 @@ export class Connections {
 
   /** An idle connection, or a new one if none has been used in the last `maxIdle` ms. */
   take(origin: string, maxIdle: number): Connection {
-    const idle = this.#idle.get(origin) ?? [];
-    for (let connection = idle.at(-1); connection; connection = idle.at(-1)) {
+    const idle = this.#idle.get(origin);
+    for (let last = idle?.at(-1); last; last = idle?.at(-1)) {
       // The rest has idled even longer.
-      if (connection.usable && performance.now() - connection.idleSince > maxIdle) break;
-      idle.pop();
-      if (connection.usable) return connection;
+      if (last.usable && performance.now() - last.idleSince > maxIdle) break;
+      this.remove(last);
+      if (last.usable) return last;
     }
     return new Connection(this, origin, this.#connector, this.#options);
   }
@@ -54,9 +54,10 @@ export class Connections {
 
   remove(connection: Connection): void {
     const idle = this.#idle.get(connection.origin);
-    const index = idle?.indexOf(connection) ?? -1;
+    const index = idle?.lastIndexOf(connection) ?? -1;
     if (index === -1) return;
     idle!.splice(index, 1);
+    // Or every origin there ever was would stay.
     if (idle!.length === 0) this.#idle.delete(connection.origin);
   }
 

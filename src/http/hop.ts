@@ -126,7 +126,7 @@ export class Hop implements ConnectionUser, BodySink {
     if (!this.#discarding) return this.#reader?.write(chunk);
     this.#discarded += chunk.length;
     if (this.#discarded > MAX_DISCARDED) {
-      this.cancel();
+      this.#connection?.destroy();
       this.#respond(undefined);
     }
   }
@@ -144,9 +144,9 @@ export class Hop implements ConnectionUser, BodySink {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.#over) return;
     const stale =
       this.#reused &&
+      this.#begun &&
       isClosedSocket(error) &&
       this.#connection?.socket?.bytesRead === this.#bytesBefore;
     this.#fail(error, stale);
@@ -201,11 +201,13 @@ export class Hop implements ConnectionUser, BodySink {
   }
 
   #respond(body: Buffer | undefined): void {
+    if (this.#over) return;
     this.#over = true;
     this.#owner.onHopResponse({ status: this.#status, headers: this.#headers, body });
   }
 
   #fail(error: unknown, stale = false): void {
+    if (this.#over) return;
     this.cancel();
     this.#owner.onHopError(error, stale);
   }

@@ -54,18 +54,25 @@ export function encodeBody(body: RequestBody): Buffer {
 }
 
 function requestUrl(request: ResolvedRequest): URL {
-  if (!URL.canParse(request.url)) throw invalidRequest('url: not a valid URL');
-  const url = new URL(request.url);
+  const url = parse(request.url);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw invalidRequest(`url: expected http or https, got ${url.protocol.slice(0, -1)}`);
   }
   if (url.username !== '' || url.password !== '') {
     throw invalidRequest('url: credentials belong in a header, not in the URL');
   }
-  url.hash = '';
+  if (url.hash !== '') url.hash = '';
   const query = encodeForm(request.params);
   if (query !== '') url.search = url.search === '' ? query : `${url.search}&${query}`;
   return url;
+}
+
+function parse(url: string): URL {
+  try {
+    return new URL(url);
+  } catch {
+    throw invalidRequest('url: not a valid URL');
+  }
 }
 
 /** application/x-www-form-urlencoded; an array repeats its key, `null` is a bare key. */

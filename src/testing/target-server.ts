@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import zlib from 'node:zlib';
+import { ROUTES, headerPairs, json } from './target-routes.ts';
 
 /** A request that the target server has seen. */
 export interface Hit {
@@ -29,18 +29,6 @@ export interface TargetServerOptions {
   record?: boolean;
   /** Default 5 s, as in Node. */
   keepAliveTimeout?: number;
-}
-
-type Route = (context: RouteContext) => void | Promise<void>;
-
-interface RouteContext {
-  server: TargetServer;
-  request: IncomingMessage;
-  response: ServerResponse;
-  /** Path segments after the route's name, decoded. */
-  args: string[];
-  query: URLSearchParams;
-  body: Buffer;
 }
 
 /**
@@ -164,32 +152,28 @@ export class TargetServer {
     response.once('close', () => this.#held.delete(response));
   }
 
-  /** How often `/flaky` was asked for a key before; counts this time. @internal */
-  nextFlaky(key: string): number {
-    const hits = this.#flaky.get(key) ?? 0;
-    this.#flaky.set(key, hits + 1);
-    return hits;
-  }
-
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const hit = this.#arrived(request, response);
-    if (this.#options.handler?.(request, response)) return this.#changed();
-    const url = new URL(request.url ?? '/', 'http://target');
-    const [name = '', ...args] = url.pathname.slice(1).split('/').map(decodeURIComponent);
-    const route = Object.hasOwn(ROUTES, name) ? ROUTES[name] : undefined;
-    if (!route) return json(response, 404, { error: `no route /${name}` });
-    // Before anybody is told: who waits for a request to be in flight releases it next.
-    if (name === 'hold') this.#hold(response);
-    this.#changed();
     try {
+      if (this.#options.handler?.(request, response)) return this.#changed();
+      const { pathname, searchParams: query } = new URL(`http://target${request.url}`);
+      const [name = '', ...args] = pathname.slice(1).split('/').map(decodeURIComponent);
+      const route = Object.hasOwn(ROUTES, name) ? ROUTES[name] : undefined;
+      if (!route) return json(response, 404, { error: `no route /${name}` });
+      // Before anybody is told: who waits for a request to be in flight releases it next.
+      if (name === 'hold') this.#hold(response);
+      this.#changed();
+
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk);
       const body = Buffer.concat(chunks);
       if (hit) hit.body = body.toString('utf8');
       this.#changed();
-      await route({ server: this, request, response, args, query: url.searchParams, body });
-    } catch {
-      response.destroy(); // the client went away while it was sending or reading
+      await route({ failures: this.#failures, request, response, args, query, body });
+    } catch (error) {
+      // Also when the client went away while it was sending or reading.
+      if (response.headersSent || request.destroyed) response.destroy();
+      else json(response, 500, { error: String(error) });
     }
   }
 
@@ -212,6 +196,12 @@ export class TargetServer {
     return hit;
   }
 
+  readonly #failures = (key: string): number => {
+    const hits = this.#flaky.get(key) ?? 0;
+    this.#flaky.set(key, hits + 1);
+    return hits;
+  };
+
   #changed(): void {
     for (const check of this.#waiting) check();
   }
@@ -219,110 +209,6 @@ export class TargetServer {
 
 export async function startTargetServer(options: TargetServerOptions = {}): Promise<TargetServer> {
   return new TargetServer(options).listen();
-}
-
-const ROUTES: Record<string, Route> = {
-  /** `/status/:code?body=…` */
-  status({ response, args, query }) {
-    response.writeHead(Number(args[0] ?? 200), { 'content-type': 'text/plain' });
-    response.end(query.get('body') ?? '');
-  },
-
-  /** `/delay/:ms` */
-  async delay({ response, args }) {
-    const ms = Number(args[0]);
-    await pause(ms, response);
-    json(response, 200, { delayed: ms });
-  },
-
-  /** `/drip?count&interval`: so many pieces, so many ms apart. */
-  async drip({ response, query }) {
-    const count = Number(query.get('count') ?? 5);
-    response.writeHead(200, { 'content-type': 'text/plain' });
-    response.flushHeaders();
-    for (let i = 0; i < count; i++) {
-      await pause(Number(query.get('interval') ?? 100), response);
-      response.write(`drop ${i}\n`);
-    }
-    response.end();
-  },
-
-  /** `/bytes/:n?chunked=1` */
-  bytes({ response, args, query }) {
-    const body = Buffer.alloc(Number(args[0]), 'x');
-    response.writeHead(200, {
-      'content-type': 'text/plain',
-      ...(query.has('chunked') ? {} : { 'content-length': body.length }),
-    });
-    response.end(body);
-  },
-
-  /** The request, as JSON. */
-  echo({ request, response, body }) {
-    const headers: Record<string, string[]> = {};
-    for (const [name, value] of headerPairs(request)) (headers[name] ??= []).push(value);
-    json(response, 200, {
-      method: request.method,
-      url: request.url,
-      headers,
-      body: body.toString('utf8'),
-      bodyBase64: body.toString('base64'),
-    });
-  },
-
-  /** `/redirect/:n`: n redirects, then `/echo`. */
-  redirect({ response, args }) {
-    const left = Number(args[0]);
-    response.writeHead(302, { location: left > 1 ? `/redirect/${left - 1}` : '/echo' }).end();
-  },
-
-  /** `/redirect-to?url=…&status=302` */
-  'redirect-to'({ response, query }) {
-    const status = Number(query.get('status') ?? 302);
-    response.writeHead(status, { location: query.get('url') ?? '' }).end();
-  },
-
-  gzip: compressed('gzip', zlib.gzipSync),
-  deflate: compressed('deflate', zlib.deflateSync),
-  br: compressed('br', zlib.brotliCompressSync),
-
-  /** Reads the request and breaks the connection. */
-  reset({ request }) {
-    request.socket.resetAndDestroy();
-  },
-
-  /** Promises 100 bytes, sends 50 and closes. */
-  half({ request, response }) {
-    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': 100 });
-    response.write('x'.repeat(50), () => request.socket.end());
-  },
-
-  /** Answers after {@link TargetServer.release}. */
-  hold() {},
-
-  /** `/flaky/:key/:failures/:status?retryAfter=…`: fails that often, then answers 200. */
-  flaky({ server, response, args, query }) {
-    const [key = '', failures, status] = args;
-    const hit = server.nextFlaky(key);
-    if (hit >= Number(failures)) return json(response, 200, { key, failures: hit });
-    const retryAfter = query.get('retryAfter');
-    if (retryAfter !== null) response.setHeader('retry-after', retryAfter);
-    json(response, Number(status ?? 503), { key, failed: hit + 1 });
-  },
-};
-
-function compressed(encoding: string, compress: (data: string) => Buffer): Route {
-  return ({ response }) => {
-    response.writeHead(200, {
-      'content-type': 'application/json',
-      'content-encoding': encoding,
-    });
-    response.end(compress(JSON.stringify({ compressed: encoding })));
-  };
-}
-
-function json(response: ServerResponse, status: number, value: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 }
 
 function hitOf(request: IncomingMessage): Hit {
@@ -336,27 +222,4 @@ function hitOf(request: IncomingMessage): Hit {
     aborted: false,
     closed: false,
   };
-}
-
-function headerPairs({ rawHeaders }: IncomingMessage): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    pairs.push([rawHeaders[i]!.toLowerCase(), rawHeaders[i + 1]!]);
-  }
-  return pairs;
-}
-
-/** Ends with the connection: nobody waits for an answer then. */
-function pause(ms: number, response: ServerResponse): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      response.off('close', gone);
-      resolve();
-    }, ms);
-    const gone = (): void => {
-      clearTimeout(timer);
-      reject(new Error('client gone'));
-    };
-    response.once('close', gone);
-  });
 }

@@ -95,6 +95,8 @@ test('flaky', async () => {
 
 test('unknown routes, also those that every object has', async () => {
   expect(await ask('/constructor')).toMatchObject({ status: 404 });
+  expect(await ask('/%')).toMatchObject({ status: 500 });
+  expect(await ask('//')).toMatchObject({ status: 404 });
 });
 
 test('hits', async () => {
