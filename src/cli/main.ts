@@ -1,0 +1,84 @@
+#!/usr/bin/env node
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { describeFailure } from './failure.ts';
+import { startCommand } from './start-command.ts';
+import { workerCommand } from './worker-command.ts';
+
+const USAGE_ERROR = 2;
+/** ms from the end of the work after which the process should be gone. */
+const EXIT_TIMEOUT = 5_000;
+
+const { version, description } = createRequire(import.meta.url)('patient-http/package.json') as {
+  version: string;
+  description: string;
+};
+
+const program = new Command('patient')
+  .description(description)
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError('(patient --help tells what there is)')
+  .addHelpText(
+    'after',
+    `
+Settings are environment variables: PATIENT_* for every option of the README's table,
+TEMPORAL_* (TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…,
+TEMPORAL_PROFILE) for the way to Temporal. A wrong value is one line and exit code 1.
+
+Examples:
+  $ patient start
+  $ TEMPORAL_ADDRESS=temporal:7233 PATIENT_MAX_CONNECTIONS=500 patient worker
+  $ temporal workflow execute --type patientGet --task-queue patient-http \\
+      --input '{"url": "https://example.com", "timeout": "5m"}'`,
+  );
+
+program
+  .command('worker')
+  .description('run a worker for a Temporal that already runs')
+  .addHelpText(
+    'after',
+    `
+The first SIGTERM or SIGINT drains (PATIENT_SHUTDOWN_TIMEOUT, PATIENT_DRAIN_TIMEOUT), the second
+tells what an exit would lose, the third exits. Exit code 0: nothing was lost.
+
+Examples:
+  $ TEMPORAL_ADDRESS=temporal:7233 TEMPORAL_NAMESPACE=prices patient worker
+  $ TEMPORAL_PROFILE=cloud PATIENT_TASK_QUEUE=prices patient worker`,
+  )
+  .action(async () => {
+    process.exitCode = await workerCommand();
+  });
+
+program
+  .command('start')
+  .description('run a Temporal development server, its UI and a worker, until Ctrl-C')
+  .addHelpText(
+    'after',
+    `
+Temporal is kept in memory, on ports 7233 and 8233 where they are free.
+
+Examples:
+  $ patient start
+  $ PATIENT_ALLOW_PRIVATE_ADDRESSES=true patient start`,
+  )
+  .action(async () => {
+    process.exitCode = await startCommand();
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : USAGE_ERROR;
+  } else {
+    console.error(`patient: ${describeFailure(error)}`);
+    process.exitCode = 1;
+  }
+}
+
+setTimeout(() => {
+  const held = [...new Set(process.getActiveResourcesInfo())].join(', ');
+  console.error(`patient: done, but something keeps the process alive (${held}); exiting`);
+  process.exit();
+}, EXIT_TIMEOUT).unref();

@@ -1,0 +1,55 @@
+import type { Log } from '../shared/log.ts';
+import type { PatientWorker } from '../worker.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Ctrl-C under npm comes twice: from the terminal, and passed on by npm. */
+const ECHO = 150;
+
+/**
+ * First signal: drain. Second: say what would be lost now. Third: exit at once.
+ * Returns how to stop listening.
+ */
+export function drainOnSignals(worker: PatientWorker, log: Log): () => void {
+  let count = 0;
+  let last = -Infinity;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const now = performance.now();
+    if (now - last < ECHO) return;
+    last = now;
+    count++;
+    if (count === 1) {
+      const { total } = worker.processor;
+      log.info(`${signal}: draining, ${amount(total, 'request')} in this process`, { total });
+      // Its failure is that of run().
+      worker.shutdown().catch(() => undefined);
+    } else if (count === 2) {
+      log.warn(`${signal} again: ${lossNow(worker)}; once more to exit at once`);
+    } else {
+      log.error(`${signal} for the third time: exiting, ${lossNow(worker)}`);
+      process.exit(1);
+    }
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, onSignal);
+  };
+}
+
+/** What an exit right now would cost; all other requests are simply sent again elsewhere. */
+function lossNow({ processor }: PatientWorker): string {
+  let unrepeatable = 0;
+  let undelivered = 0;
+  for (const { phase, request } of processor.tasks) {
+    if (phase === 'sent' && !request.resendable) unrepeatable++;
+    if (phase === 'delivering') undelivered++;
+  }
+  return (
+    `an exit now loses ${amount(unrepeatable, 'request')} in flight that may not be sent again ` +
+    `and ${amount(undelivered, 'outcome')} not delivered`
+  );
+}
+
+function amount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
