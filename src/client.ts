@@ -9,6 +9,7 @@ import {
 import { checkSpec } from './config/request-spec.ts';
 import { DEFAULT_TASK_QUEUE, type Method } from './shared/constants.ts';
 import { RequestError } from './shared/errors.ts';
+import { checkSize } from './shared/spec-size.ts';
 import { perMethod, workflowTypeFor, type PerMethod } from './shared/methods.ts';
 import { toResponse, type PatientResponse } from './shared/response.ts';
 import type { RequestSpec, WireResponse } from './shared/wire.ts';
@@ -98,6 +99,7 @@ export class PatientClient {
 
 function check(spec: RequestSpec, requestId: string): { method: Method } {
   try {
+    checkSize(spec);
     return checkSpec(spec);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;

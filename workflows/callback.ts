@@ -19,13 +19,17 @@ import type {
   SignalCallback,
   WorkflowCallback,
 } from '../src/shared/wire.ts';
-import { originalRun, type LooseSpec } from './spec.ts';
+import { cutText, jsonBytes } from '../src/shared/text.ts';
+import { originalRun, summary, type LooseSpec } from './spec.ts';
 
 /** A callback that can be started: it has its queue. */
 export type CallbackTarget = Required<Pick<WorkflowCallback, 'workflow' | 'taskQueue'>> &
   Pick<WorkflowCallback, 'retry'>;
 
 const HOUR = 60 * 60_000;
+/** Temporal takes names and ids of 1000 bytes. */
+const MAX_NAME = 1000;
+const MAX_INTERVAL = 365 * 24 * HOUR;
 
 /**
  * Where the outcome of a request goes, read before anything is sent; undefined when there is no
@@ -37,11 +41,11 @@ export async function callbackTarget(
 ): Promise<CallbackTarget | SignalCallback | undefined> {
   const callback = withTaskQueue(spec.callback, undefined);
   if (!isRecord(callback)) return undefined;
-  if (isText(callback.signal) && isText(callback.workflowId)) {
+  if (isName(callback.signal) && isName(callback.workflowId)) {
     return { signal: callback.signal, workflowId: callback.workflowId };
   }
-  if (!isText(callback.workflow)) return undefined;
-  const taskQueue = isText(callback.taskQueue) ? callback.taskQueue : await defaultTaskQueue();
+  if (!isName(callback.workflow)) return undefined;
+  const taskQueue = isName(callback.taskQueue) ? callback.taskQueue : await defaultTaskQueue();
   const retry = isRecord(callback.retry) ? (callback.retry as CallbackRetryOptions) : {};
   return { workflow: callback.workflow, taskQueue, retry };
 }
@@ -49,7 +53,7 @@ export async function callbackTarget(
 /** A bare name, or a callback without a queue, on the given queue; anything else as it is. */
 export function withTaskQueue(callback: unknown, taskQueue: string | undefined): unknown {
   const queue = taskQueue === undefined ? {} : { taskQueue };
-  if (isText(callback)) return { workflow: callback, ...queue } satisfies Callback;
+  if (typeof callback === 'string') return { workflow: callback, ...queue } satisfies Callback;
   if (!isRecord(callback) || !('workflow' in callback)) return callback;
   return { ...queue, ...callback };
 }
@@ -76,13 +80,13 @@ export async function deliverCallback(
     const { workflowId, runId } = originalRun();
     try {
       await startChild(target.workflow, {
-        workflowId: `${workflowId}:callback:${runId}`,
+        workflowId: callbackId(workflowId, runId),
         taskQueue: target.taskQueue,
         args: [argument],
         parentClosePolicy: ParentClosePolicy.ABANDON,
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
         retry: retryPolicy(target.retry),
-        staticSummary: `${argument.outcome} of ${workflowId}`.slice(0, 200),
+        staticSummary: summary(`${argument.outcome} of ${workflowId}`),
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
@@ -90,11 +94,18 @@ export async function deliverCallback(
   });
 }
 
+/** A long workflow id gives way: the run's is unique by itself. */
+function callbackId(workflowId: string, runId: string): string {
+  const suffix = `:callback:${runId}`;
+  return cutText(workflowId, MAX_NAME - suffix.length) + suffix;
+}
+
 async function defaultTaskQueue(): Promise<string> {
   const { callbackTaskQueue } = proxyLocalActivities<ControlActivities>({
     startToCloseTimeout: 5_000,
   });
-  const taskQueue = await callbackTaskQueue();
+  // A cancel that comes now still has its callback.
+  const taskQueue = await CancellationScope.nonCancellable(callbackTaskQueue);
   if (taskQueue) return taskQueue;
   throw invalidRequest(
     'callback.taskQueue: expected the queue of the callback workflow, got none ' +
@@ -102,19 +113,39 @@ async function defaultTaskQueue(): Promise<string> {
   );
 }
 
+/**
+ * What Temporal takes of a policy: a wrong one would block the workflow, and is the validation's
+ * to name. One interval given alone moves the other's default out of its way.
+ */
 function retryPolicy(retry: CallbackRetryOptions = {}): RetryPolicy {
+  const { maximumAttempts, backoffCoefficient } = retry;
+  const longest = interval(retry.maximumInterval);
+  const initialInterval = interval(retry.initialInterval) ?? Math.min(1000, longest ?? 1000);
   return {
-    maximumAttempts: retry.maximumAttempts ?? 25,
-    initialInterval: parseDuration(retry.initialInterval) ?? 1000,
-    backoffCoefficient: retry.backoffCoefficient ?? 2,
-    maximumInterval: parseDuration(retry.maximumInterval) ?? HOUR,
+    maximumAttempts: isAttempts(maximumAttempts) ? maximumAttempts : 25,
+    initialInterval,
+    backoffCoefficient: isCoefficient(backoffCoefficient) ? backoffCoefficient : 2,
+    maximumInterval: Math.max(initialInterval, longest ?? HOUR),
   };
+}
+
+function interval(value: unknown): number | undefined {
+  const ms = Math.round(parseDuration(value) ?? 0);
+  return ms >= 1 && ms <= MAX_INTERVAL ? ms : undefined;
+}
+
+function isAttempts(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 1 && (value as number) < 2 ** 31;
+}
+
+function isCoefficient(value: unknown): value is number {
+  return Number.isFinite(value) && (value as number) >= 1;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && jsonBytes(value) - 2 <= MAX_NAME;
 }

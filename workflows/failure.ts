@@ -2,11 +2,15 @@ import {
   ActivityFailure,
   ApplicationFailure,
   CancelledFailure,
-  ChildWorkflowFailure,
   TimeoutFailure,
 } from '@temporalio/common';
 import type { Progress } from '../src/shared/attempt.ts';
-import { isErrorType, RequestError, type FailureContext } from '../src/shared/errors.ts';
+import {
+  ERROR_WORDS,
+  isErrorType,
+  RequestError,
+  type FailureContext,
+} from '../src/shared/errors.ts';
 import { failureDetail, wireError } from '../src/shared/failure.ts';
 import type { FailureDetail, WireError } from '../src/shared/wire.ts';
 
@@ -31,7 +35,11 @@ export function fromActivity(failure: unknown, context: FailureContext): unknown
   if (cause instanceof CancelledFailure) return failure;
   // A try that failed while a cancel was on its way arrives as a failure without another attempt.
   if (retryState === 'CANCEL_REQUESTED') {
-    return new CancelledFailure('Cancelled between two tries', [], failure);
+    const message = 'Cancelled between two tries';
+    const { phase = 'queued', attempt = 1 } = detailOf(cause) ?? {};
+    const error = new RequestError('CancelledError', message, { phase });
+    const detail = failureDetail(wireError(error, { ...context, attempt }));
+    return new CancelledFailure(message, [detail], failure);
   }
   if (cause instanceof ApplicationFailure && isErrorType(cause.type)) return cause;
   return toFailure(foreign(cause ?? failure), context);
@@ -49,19 +57,31 @@ function foreign(cause: Error): RequestError {
 }
 
 /**
- * The request error behind a failure caught in a workflow or thrown by `PatientClient`, whether
- * it comes inline, from a child workflow or from a cancellation; undefined for any other error.
+ * The request error behind a failure caught in a workflow or by a client, whether it comes inline,
+ * from a child workflow or from a cancellation; undefined for any other error.
  */
 export function requestError(error: unknown): WireError | undefined {
   for (let failure = error; failure instanceof Error; failure = failure.cause) {
-    if (failure instanceof ApplicationFailure && isErrorType(failure.type)) {
-      return { type: failure.type, ...(failure.details?.[0] as FailureDetail) };
+    const detail = detailOf(failure);
+    if (detail && failure instanceof CancelledFailure) {
+      return { type: 'CancelledError', ...detail };
     }
-    if (failure instanceof CancelledFailure) {
-      const detail = failure.details[0] as FailureDetail | undefined;
-      return detail && { type: 'CancelledError', ...detail };
+    if (detail && failure instanceof ApplicationFailure && isErrorType(failure.type)) {
+      return { type: failure.type, ...detail };
     }
-    if (!(failure instanceof ActivityFailure || failure instanceof ChildWorkflowFailure)) break;
+    if (!WRAPPERS.has(failure.name)) break;
   }
   return undefined;
 }
+
+/** By name: workflow code cannot import the client's. */
+const WRAPPERS = new Set(['ActivityFailure', 'ChildWorkflowFailure', 'WorkflowFailedError']);
+
+/** Users' own failures can bear our names; none bears our detail. */
+function detailOf(failure: Error | undefined): FailureDetail | undefined {
+  if (!(failure instanceof ApplicationFailure || failure instanceof CancelledFailure)) return;
+  const detail = failure.details?.[0] as FailureDetail | null | undefined;
+  return ERROR_NAMES.has(detail?.errorType) ? detail! : undefined;
+}
+
+const ERROR_NAMES = new Set<unknown>(Object.values(ERROR_WORDS));

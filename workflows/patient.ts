@@ -8,6 +8,8 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { DEFAULT_TASK_QUEUE, type Method } from '../src/shared/constants.ts';
 import { invalidRequest, RequestError } from '../src/shared/errors.ts';
+import { isRequestId } from '../src/shared/request-id.ts';
+import { checkSize } from '../src/shared/spec-size.ts';
 import { perMethod, workflowTypeFor, type PerMethod } from '../src/shared/methods.ts';
 import { toResponse, type PatientResponse } from '../src/shared/response.ts';
 import type { RequestSpec } from '../src/shared/wire.ts';
@@ -27,12 +29,12 @@ type SubmitCall = (url: string, options?: RequestOptions) => Promise<string>;
 
 export interface Patient extends PerMethod<InlineCall> {
   /** Sends one request inline and gives its response. */
-  request(spec: RequestSpec): Promise<PatientResponse>;
+  request(spec: string | RequestSpec): Promise<PatientResponse>;
   /**
    * Starts the request as an abandoned child workflow, which outlives this one, and gives its
    * id. The `requestId`, when given, is that id: the same one twice is one request.
    */
-  submit: PerMethod<SubmitCall> & { request(spec: RequestSpec): Promise<string> };
+  submit: PerMethod<SubmitCall> & { request(spec: string | RequestSpec): Promise<string> };
   /** A `patient` whose requests share these fields; request and inner template win. */
   extend(template: RequestTemplate): Patient;
 }
@@ -49,10 +51,10 @@ export const patient: Patient = createPatient({});
 function createPatient(template: RequestTemplate): Patient {
   return {
     ...perMethod((method) => (url, options) => inline(template, { ...options, url }, method)),
-    request: (spec) => inline(template, spec),
+    request: (spec) => inline(template, looseSpec(spec) as RequestSpec),
     submit: {
       ...perMethod((method) => (url, options) => submit(template, { ...options, url }, method)),
-      request: (spec) => submit(template, spec),
+      request: (spec) => submit(template, looseSpec(spec) as RequestSpec),
     },
     extend: (over) => createPatient(mergeTemplates(template, over)),
   };
@@ -63,7 +65,7 @@ async function inline(
   request: RequestSpec,
   method?: Method,
 ): Promise<PatientResponse> {
-  const requestId = request.requestId ?? uuid4();
+  const requestId = isRequestId(request.requestId) ? request.requestId : uuid4();
   const spec = prepare(template, request, requestId, method);
   if (spec.callback !== undefined) {
     const error = invalidRequest('callback: an inline call answers to its caller; use submit');
@@ -78,7 +80,9 @@ async function submit(
   request: RequestSpec,
   method?: Method,
 ): Promise<string> {
-  const workflowId = request.requestId ?? `patient-${uuid4()}`;
+  // A wrong id is refused by the request's own workflow, and its callback told.
+  const { requestId } = request;
+  const workflowId = isRequestId(requestId) ? requestId : `patient-${uuid4()}`;
   const spec = prepare(template, request, workflowId, method);
   if (spec.callback !== undefined) {
     const { taskQueue } = workflowInfo();
@@ -105,9 +109,11 @@ function prepare(
   method: Method | undefined,
 ): RequestSpec {
   try {
-    const spec = applyTemplate(template, request);
+    const merged = applyTemplate(template, request);
     const name = `patient.${method?.toLowerCase()}`;
-    return method === undefined ? spec : (withMethod(spec, method, name) as RequestSpec);
+    const spec = method ? (withMethod(merged, method, name) as RequestSpec) : merged;
+    checkSize(spec);
+    return spec;
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     throw toFailure(error, failureContext(looseSpec(request), requestId));

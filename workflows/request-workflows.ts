@@ -1,6 +1,10 @@
 import { isCancellation, log, workflowInfo } from '@temporalio/workflow';
-import { RequestError } from '../src/shared/errors.ts';
-import { redactUrl } from '../src/shared/url.ts';
+import type { Method } from '../src/shared/constants.ts';
+import { RequestError, type FailureContext } from '../src/shared/errors.ts';
+import { wireError } from '../src/shared/failure.ts';
+import { workflowTypeFor } from '../src/shared/methods.ts';
+import { isRequestId } from '../src/shared/request-id.ts';
+import { checkSize, fits } from '../src/shared/spec-size.ts';
 import type {
   CallbackArgument,
   Json,
@@ -10,7 +14,7 @@ import type {
 } from '../src/shared/wire.ts';
 import { callbackTarget, deliverCallback } from './callback.ts';
 import { requestError, toFailure } from './failure.ts';
-import { describe, looseSpec, originalRun, withMethod, type LooseSpec } from './spec.ts';
+import { looseSpec, originalRun, withMethod, type LooseSpec } from './spec.ts';
 import { failureContext, submitRequest } from './submit-request.ts';
 
 /**
@@ -18,58 +22,56 @@ import { failureContext, submitRequest } from './submit-request.ts';
  * With a callback, the outcome goes there too, exactly once, and `result` says what is returned.
  */
 export async function patientRequest(request: string | RequestSpec): Promise<WireResponse | null> {
-  return run(request, () => request);
+  return run(request);
 }
 
 /** {@link patientRequest} with GET. */
 export async function patientGet(request: string | RequestSpec): Promise<WireResponse | null> {
-  return run(request, () => withMethod(request, 'GET', 'patientGet'));
+  return run(request, 'GET');
 }
 
 /** {@link patientRequest} with HEAD. */
 export async function patientHead(request: string | RequestSpec): Promise<WireResponse | null> {
-  return run(request, () => withMethod(request, 'HEAD', 'patientHead'));
+  return run(request, 'HEAD');
 }
 
 /** {@link patientRequest} with POST. */
 export async function patientPost(request: string | RequestSpec): Promise<WireResponse | null> {
-  return run(request, () => withMethod(request, 'POST', 'patientPost'));
+  return run(request, 'POST');
 }
 
 /** {@link patientRequest} with PUT. */
 export async function patientPut(request: string | RequestSpec): Promise<WireResponse | null> {
-  return run(request, () => withMethod(request, 'PUT', 'patientPut'));
+  return run(request, 'PUT');
 }
 
 /** {@link patientRequest} with PATCH. */
 export async function patientPatch(request: string | RequestSpec): Promise<WireResponse | null> {
-  return run(request, () => withMethod(request, 'PATCH', 'patientPatch'));
+  return run(request, 'PATCH');
 }
 
 /** {@link patientRequest} with DELETE. */
 export async function patientDelete(request: string | RequestSpec): Promise<WireResponse | null> {
-  return run(request, () => withMethod(request, 'DELETE', 'patientDelete'));
+  return run(request, 'DELETE');
 }
 
-async function run(
-  request: string | RequestSpec,
-  prepare: () => unknown,
-): Promise<WireResponse | null> {
+async function run(request: string | RequestSpec, method?: Method): Promise<WireResponse | null> {
   const loose = looseSpec(request);
   const { workflowId, runId } = originalRun();
-  const requestId =
-    typeof loose.requestId === 'string' ? loose.requestId : `${workflowId}/${runId}`;
-  const context = failureContext(loose, requestId);
+  const requestId = isRequestId(loose.requestId) ? loose.requestId : `${workflowId}/${runId}`;
+  const context = { ...failureContext(loose, requestId), ...(method && { method }) };
   let target: Awaited<ReturnType<typeof callbackTarget>>;
   let response: WireResponse;
   try {
     target = await callbackTarget(loose);
     const { taskQueue } = workflowInfo();
-    response = await submitRequest(prepare(), { requestId, taskQueue });
+    const spec = method ? withMethod(request, method, workflowTypeFor(method)) : request;
+    checkSize(spec);
+    response = await submitRequest(spec, { requestId, taskQueue });
   } catch (error) {
     const failure = error instanceof RequestError ? toFailure(error, context) : error;
     if (target) {
-      const outcome = { outcome: 'error' as const, error: errorFor(failure, loose, requestId) };
+      const outcome = { outcome: 'error' as const, error: errorFor(failure, context) };
       await deliverCallback(target, argument(loose, requestId, outcome));
     }
     throw failure;
@@ -80,32 +82,30 @@ async function run(
 }
 
 function argument(
-  spec: LooseSpec,
+  { callbackArgs = null }: LooseSpec,
   requestId: string,
   outcome: Pick<CallbackArgument, 'outcome' | 'response' | 'error'>,
 ): CallbackArgument {
-  const callbackArgs = (spec.callbackArgs ?? null) as Json;
-  return { requestId, ...outcome, callbackArgs, request: originalRun() };
+  return {
+    requestId,
+    ...outcome,
+    // What fits nowhere is why the request was refused.
+    callbackArgs: fits(callbackArgs) ? (callbackArgs as Json) : null,
+    request: originalRun(),
+  };
 }
 
 /** The error a callback gets, also for a failure that carries no detail of ours. */
-function errorFor(failure: unknown, spec: LooseSpec, requestId: string): WireError {
+function errorFor(failure: unknown, context: FailureContext): WireError {
   const known = requestError(failure);
   if (known) return known;
-  const { url, method } = describe(spec);
-  const cancelled = isCancellation(failure);
-  if (!cancelled) log.warn('A request failed for a reason of its own', { error: failure });
-  return {
-    type: cancelled ? 'CancelledError' : 'UnknownError',
-    errorType: cancelled ? 'cancelled' : 'unknown',
-    message: cancelled ? 'Cancelled before it was sent' : String(failure),
-    url: redactUrl(url),
-    method,
-    requestId,
-    durationMs: 0,
-    phase: 'queued',
-    attempt: 1,
-  };
+  const phase = 'queued';
+  if (isCancellation(failure)) {
+    const cancelled = new RequestError('CancelledError', 'Cancelled before it was sent', { phase });
+    return wireError(cancelled, context);
+  }
+  log.warn('A request failed for a reason of its own', { error: failure });
+  return wireError(new RequestError('UnknownError', String(failure), { phase }), context);
 }
 
 /** A callback has the whole response; history need not hold it twice. */

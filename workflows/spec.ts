@@ -1,11 +1,12 @@
 import { workflowInfo } from '@temporalio/workflow';
-import { MAX_PAYLOAD_BYTES, type Method } from '../src/shared/constants.ts';
+import type { Method } from '../src/shared/constants.ts';
 import { invalidRequest } from '../src/shared/errors.ts';
+import { cutText } from '../src/shared/text.ts';
 import { redactUrl } from '../src/shared/url.ts';
 import type { RequestSpec } from '../src/shared/wire.ts';
 
-/** Room for the submit activity's envelope. */
-const RESERVE = 16 * 1024;
+/** Temporal takes 400 bytes; more would block the workflow. */
+const MAX_SUMMARY = 300;
 
 /**
  * The spec as far as workflow code reads it. The submit activity validates it; until then every
@@ -21,7 +22,7 @@ export function looseSpec(spec: unknown): LooseSpec {
 /** Sets the method of a method's own workflow or function. */
 export function withMethod(spec: unknown, method: Method, name: string): unknown {
   if (typeof spec === 'string') return { url: spec, method };
-  if (typeof spec !== 'object' || spec === null) return spec;
+  if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) return spec;
   const given = (spec as LooseSpec).method;
   if (given !== undefined && String(given).toUpperCase() !== method) {
     throw invalidRequest(`method: ${name} sends ${method}, got ${JSON.stringify(given)}`);
@@ -39,19 +40,12 @@ export function describe(spec: LooseSpec): { url: string; method: string } {
 /** How Temporal's UI names the activity: no query, no userinfo. */
 export function summaryOf(spec: LooseSpec): string {
   const { url, method } = describe(spec);
-  return `${method} ${redactUrl(url).replace(/^https?:\/\//, '')}`.slice(0, 200);
+  return summary(`${method} ${redactUrl(url).replace(/^https?:\/\//, '')}`);
 }
 
-/** Temporal fails the whole workflow for an argument above its limit; this fails the request. */
-export function checkSize(spec: unknown): void {
-  const json = JSON.stringify(spec) ?? '';
-  if (json.length * 3 < MAX_PAYLOAD_BYTES) return;
-  const size = new TextEncoder().encode(json).length;
-  if (size > MAX_PAYLOAD_BYTES - RESERVE) {
-    throw invalidRequest(
-      `spec: expected at most ${MAX_PAYLOAD_BYTES - RESERVE} bytes of JSON, got ${size}`,
-    );
-  }
+/** A text that Temporal's UI shows beside an activity or workflow. */
+export function summary(text: string): string {
+  return cutText(text, MAX_SUMMARY);
 }
 
 /** Survives a reset, differs when a workflow id is used again. */

@@ -14,10 +14,10 @@ import {
   requestsQueue,
 } from '../src/shared/constants.ts';
 import { parseDuration } from '../src/shared/duration.ts';
-import { RequestError, type FailureContext } from '../src/shared/errors.ts';
+import type { FailureContext } from '../src/shared/errors.ts';
 import type { WireResponse } from '../src/shared/wire.ts';
-import { fromActivity, toFailure } from './failure.ts';
-import { checkSize, describe, looseSpec, summaryOf, type LooseSpec } from './spec.ts';
+import { fromActivity } from './failure.ts';
+import { describe, looseSpec, summaryOf, type LooseSpec } from './spec.ts';
 
 const DAY = 24 * 60 * 60_000;
 /** Above the longest a valid spec can say; keeps an invalid one inside Temporal's range. */
@@ -36,21 +36,18 @@ export async function submitRequest(
 ): Promise<WireResponse> {
   const loose = looseSpec(spec);
   const context = failureContext(loose, requestId);
-  try {
-    checkSize(spec);
-  } catch (error) {
-    throw error instanceof RequestError ? toFailure(error, context) : error;
-  }
-
   const activityId = uuid4();
   const { submitRequest: submit } = proxyActivities<RequestActivities>(
     activityOptions(loose, activityId, taskQueue),
   );
   let pending = true;
-  const { cancelRequested } = CancellationScope.current();
-  cancelRequested.catch(() => {
-    if (pending) stopRequest(activityId, taskQueue);
-  });
+  const scope = CancellationScope.current();
+  // One that is cancelled already schedules nothing; one that cannot be hears of its parent's.
+  if (!scope.consideredCancelled) {
+    scope.cancelRequested.catch(() => {
+      if (pending && scope.consideredCancelled) stopRequest(activityId, taskQueue);
+    });
+  }
   try {
     return await submit(spec, { requestId });
   } catch (error) {
@@ -113,7 +110,7 @@ function priorityOf({ priority }: LooseSpec): Priority | undefined {
   if (typeof priorityKey === 'number' && [1, 2, 3, 4, 5].includes(priorityKey)) {
     result.priorityKey = priorityKey;
   }
-  if (typeof fairnessKey === 'string' && fairnessKey.length <= 64) {
+  if (typeof fairnessKey === 'string' && new TextEncoder().encode(fairnessKey).length <= 64) {
     result.fairnessKey = fairnessKey;
   }
   if (typeof fairnessWeight === 'number' && fairnessWeight > 0) {

@@ -9,9 +9,18 @@ export type RequestTemplate = Omit<Partial<RequestSpec>, 'url' | 'requestId'> & 
   taskQueue?: string;
 };
 
-/** A template over another: headers and params are merged, the rest is replaced. */
+const BODIES = ['body', 'json', 'form', 'bodyBase64', 'multipart'] as const;
+
+/**
+ * A template over another: headers and params are merged, the rest is replaced, a body by one of
+ * whatever kind. A field that is undefined says nothing.
+ */
 export function mergeTemplates(base: RequestTemplate, over: RequestTemplate): RequestTemplate {
-  const merged: RequestTemplate = { ...base, ...over };
+  const given = Object.entries(over).filter(([, value]) => value !== undefined);
+  const merged: RequestTemplate = { ...base, ...Object.fromEntries(given) };
+  if (BODIES.some((field) => over[field] !== undefined)) {
+    for (const field of BODIES) if (over[field] === undefined) delete merged[field];
+  }
   const headers = mergeHeaders(base.headers, over.headers);
   if (headers) merged.headers = headers;
   if (base.params ?? over.params) merged.params = { ...base.params, ...over.params };
@@ -24,12 +33,9 @@ export function mergeTemplates(base: RequestTemplate, over: RequestTemplate): Re
 /** The spec of one request made from a template. */
 export function applyTemplate(template: RequestTemplate, spec: RequestSpec): RequestSpec {
   const { baseUrl, taskQueue: _, ...rest } = mergeTemplates(template, spec);
-  // The one body of the request replaces the template's, of whatever kind.
-  const bodies = ['body', 'json', 'form', 'bodyBase64', 'multipart'] as const;
-  if (bodies.some((field) => spec[field] !== undefined)) {
-    for (const field of bodies) if (spec[field] === undefined) delete rest[field];
-  }
-  return { ...rest, url: baseUrl === undefined ? spec.url : joinUrl(baseUrl, spec.url) };
+  // Anything but text is the validation's to name.
+  const joins = baseUrl !== undefined && typeof spec.url === 'string';
+  return { ...rest, url: joins ? joinUrl(baseUrl, spec.url) : spec.url };
 }
 
 /**

@@ -1,10 +1,14 @@
 import { ERROR_WORDS, type FailureContext, type RequestError } from './errors.ts';
+import { cutText, jsonBytes } from './text.ts';
 import { redactUrl } from './url.ts';
 import type { FailureDetail, WireError, WireResponse } from './wire.ts';
 
 const MAX_BODY = 2048;
+/** All in bytes of JSON. A request id holds a workflow id, of up to 1000. */
 const MAX_MESSAGE = 600;
-const MAX_URL = 500;
+const MAX_URL = 300;
+const MAX_REQUEST_ID = 1100;
+const MAX_METHOD = 20;
 /** Temporal drops the details of a pending failure above 4 KB; the rest is the failure's frame. */
 const MAX_DETAIL = 3800;
 
@@ -13,16 +17,16 @@ export function wireError(error: RequestError, context: FailureContext): WireErr
   const detail: WireError = {
     type: error.type,
     errorType: ERROR_WORDS[error.type],
-    message: cut(error.message, MAX_MESSAGE),
-    url: cut(redactUrl(context.url), MAX_URL),
-    method: context.method,
-    requestId: context.requestId,
+    message: cutText(error.message, MAX_MESSAGE),
+    url: cutText(redactUrl(context.url), MAX_URL),
+    method: cutText(context.method, MAX_METHOD),
+    requestId: cutText(context.requestId, MAX_REQUEST_ID),
     durationMs: Math.round(context.durationMs),
     phase: error.phase,
     attempt: context.attempt,
   };
   if (error.response) {
-    const room = MAX_DETAIL - byteLength(detail);
+    const room = MAX_DETAIL - jsonBytes(detail);
     detail.response = fitResponse(error.response, room);
   }
   return detail;
@@ -35,13 +39,15 @@ export function failureDetail({ type: _type, ...detail }: WireError): FailureDet
 
 /** The response within `room` bytes of JSON: the body gives way first, then headers, then ids. */
 function fitResponse(response: WireResponse, room: number): NonNullable<FailureDetail['response']> {
-  const url = cut(redactUrl(response.url), MAX_URL);
+  const url = cutText(redactUrl(response.url), MAX_URL);
   let fitted: NonNullable<FailureDetail['response']> = { ...response, url };
   if ((fitted.body?.length ?? 0) > MAX_BODY) fitted = withBody(fitted, MAX_BODY);
-  if (byteLength({ ...fitted, body: '' }) > room / 2) {
-    fitted = { ...fitted, redirects: [], headers: pick(fitted.headers), callbackArgs: null };
+  if (jsonBytes({ ...fitted, body: '' }) > room / 2) {
+    const requestId = cutText(fitted.requestId, 100);
+    const headers = pick(fitted.headers);
+    fitted = { ...fitted, requestId, headers, redirects: [], callbackArgs: null };
   }
-  for (let size = MAX_BODY; byteLength(fitted) > room && size >= 1; size = Math.floor(size / 2)) {
+  for (let size = MAX_BODY; jsonBytes(fitted) > room && size >= 1; size = Math.floor(size / 2)) {
     fitted = withBody(fitted, size);
   }
   return fitted;
@@ -61,15 +67,7 @@ function pick(headers: WireResponse['headers']): WireResponse['headers'] {
   const kept: WireResponse['headers'] = {};
   for (const name of ['content-type', 'retry-after', 'date']) {
     const value = headers[name];
-    if (typeof value === 'string') kept[name] = cut(value, 100);
+    if (typeof value === 'string') kept[name] = cutText(value, 100);
   }
   return kept;
-}
-
-function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1).toWellFormed()}…`;
-}
-
-function byteLength(value: unknown): number {
-  return new TextEncoder().encode(JSON.stringify(value)).length;
 }

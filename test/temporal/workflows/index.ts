@@ -17,6 +17,8 @@ import {
   type WireResponse,
 } from '../../../workflows/index.ts';
 
+export * from './patient.ts';
+
 export async function inlineRequest(spec: RequestSpec, taskQueue: string): Promise<WireResponse> {
   return patient.extend({ taskQueue }).request(spec);
 }

@@ -1,0 +1,280 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RequestSpec } from '../../src/index.ts';
+import { startTargetServer, type Hit } from '../../src/testing/target-server.ts';
+import { startEnvironment, type Environment } from '../support/environment.ts';
+import { failureOf, start } from './support/outcomes.ts';
+
+/** As fast as Temporal starts another attempt. */
+const FAST = { initialInterval: 1, maximumInterval: 1 };
+
+let env: Environment;
+
+beforeAll(async () => {
+  env = await startEnvironment();
+});
+afterAll(() => env?.[Symbol.asyncDispose]());
+
+type Method = 'GET' | 'PUT' | 'POST';
+
+/** A URL whose hits are told from all others. */
+function urlOf(path: string): { url: string; hits: () => Hit[] } {
+  const id = randomUUID();
+  const url = env.target.url(`${path}${path.includes('?') ? '&' : '?'}id=${id}`);
+  return { url, hits: () => env.target.hits.filter((hit) => hit.path.includes(id)) };
+}
+
+const flaky = (failures: number, status: number, query = '') =>
+  urlOf(`/flaky/${randomUUID()}/${failures}/${status}${query}`);
+
+const send = (spec: RequestSpec) => env.patient.request({ retry: FAST, ...spec });
+
+/** Counts the connections it accepts, and does with each as told. */
+async function startListener(onSocket: (socket: Socket) => void) {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket.on('error', () => undefined));
+    onSocket(socket);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    sockets,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function closedPort(): Promise<number> {
+  await using listener = await startListener(() => undefined);
+  return listener.port;
+}
+
+describe.concurrent('what was never sent is tried again, whatever the method', () => {
+  test.each<[Method, string, () => Promise<string>]>([
+    ['GET', 'DNS', async () => 'http://no-such-host.invalid/'],
+    ['POST', 'DNS', async () => 'http://no-such-host.invalid/'],
+    ['GET', 'refused', async () => `http://127.0.0.1:${await closedPort()}/`],
+    ['POST', 'refused', async () => `http://127.0.0.1:${await closedPort()}/`],
+  ])('%s, %s', async (method, _, url) => {
+    const error = await failureOf(send({ method, url: await url() }));
+    expect(error).toMatchObject({ type: 'ConnectionError', phase: 'connect', attempt: 3 });
+  });
+
+  test.each<Method>(['GET', 'POST'])('%s, connect timeout', async (method) => {
+    await using silent = await startListener(() => undefined);
+    const url = `https://127.0.0.1:${silent.port}/`;
+    const error = await failureOf(send({ method, url, connectTimeout: 50 }));
+    expect(error).toMatchObject({ type: 'TimeoutError', phase: 'connect', attempt: 3 });
+    expect(silent.sockets).toHaveLength(3);
+  });
+
+  test.each<Method>(['GET', 'POST'])('%s, TLS handshake broken off', async (method) => {
+    await using rude = await startListener((socket) => socket.once('data', () => socket.end()));
+    const error = await failureOf(send({ method, url: `https://127.0.0.1:${rude.port}/` }));
+    expect(error).toMatchObject({
+      message: expect.stringContaining('TLS handshake broken off'),
+      phase: 'connect',
+      attempt: 3,
+    });
+    expect(rude.sockets).toHaveLength(3);
+  });
+});
+
+describe.concurrent('a status', () => {
+  test.each<[Method, number, RequestSpec['idempotencyKey']]>([
+    ['GET', 425, false],
+    ['POST', 425, false],
+    ['GET', 429, false],
+    ['POST', 429, false],
+    ['GET', 408, false],
+    ['PUT', 500, false],
+    ['GET', 502, false],
+    ['PUT', 503, false],
+    ['GET', 504, false],
+    ['POST', 503, true],
+    ['POST', 500, 'key-17'],
+  ])('%s %i, key %s: again', async (method, status, idempotencyKey) => {
+    const { url, hits } = flaky(1, status);
+    const response = await send({ method, url, idempotencyKey: idempotencyKey ?? false });
+    expect(response).toMatchObject({ status: 200, attempt: 2 });
+    expect(hits()).toHaveLength(2);
+  });
+
+  test.each<[Method, number, RequestSpec['resend']]>([
+    ['POST', 408, 'auto'],
+    ['POST', 500, 'auto'],
+    ['POST', 502, 'auto'],
+    ['POST', 503, 'auto'],
+    ['POST', 504, 'auto'],
+    ['GET', 501, 'auto'],
+    ['GET', 404, 'auto'],
+    ['GET', 503, 'never'],
+  ])('%s %i, resend %s: delivered', async (method, status, resend) => {
+    const { url, hits } = flaky(1, status);
+    const response = await send({ method, url, resend: resend ?? 'auto' });
+    expect(response).toMatchObject({ status, attempt: 1 });
+    expect(hits()).toHaveLength(1);
+  });
+
+  test('with resend always a POST is like a GET; statuses can be chosen', async () => {
+    const { url, hits } = flaky(1, 418);
+    const retry = { ...FAST, statuses: [418] };
+    const response = await send({ method: 'POST', url, resend: 'always', retry });
+    expect(response).toMatchObject({ status: 200, attempt: 2 });
+    expect(hits()).toHaveLength(2);
+  });
+});
+
+describe.concurrent('once the first byte is out', () => {
+  const RESET = { type: 'ConnectionError', phase: 'sent' };
+  const SLOW = { type: 'TimeoutError', phase: 'sent' };
+
+  test.each<[Method, RequestSpec['idempotencyKey'], string, number, object]>([
+    ['GET', false, '/reset', 3, RESET],
+    ['PUT', false, '/reset', 3, RESET],
+    ['POST', true, '/reset', 3, RESET],
+    ['POST', false, '/reset', 1, RESET],
+    ['GET', false, '/half', 3, RESET],
+    ['POST', false, '/half', 1, RESET],
+    ['GET', false, '/hold', 3, SLOW],
+    ['POST', true, '/hold', 3, SLOW],
+    ['POST', false, '/hold', 1, SLOW],
+  ])('%s, key %s, %s: %i tries', async (method, idempotencyKey, path, tries, expected) => {
+    // Its own target: a reused socket that breaks is worth one try more, at once.
+    await using target = await startTargetServer();
+    const url = target.url(path);
+    const spec = { method, url, idempotencyKey: idempotencyKey ?? false, timeout: 150 };
+    const error = await failureOf(send(spec));
+    expect(error).toMatchObject({ ...expected, attempt: tries });
+    expect(target.total).toBe(tries);
+  });
+});
+
+describe.concurrent('the policy', () => {
+  test("the last try's response is delivered", async () => {
+    const { url, hits } = flaky(9, 503);
+    const response = await send({ url, retry: { ...FAST, maximumAttempts: 2 } });
+    expect(response).toMatchObject({ status: 503, attempt: 2 });
+    expect(response.json()).toMatchObject({ failed: 2 });
+    expect(hits()).toHaveLength(2);
+  });
+
+  test("or raised, with the last try's", async () => {
+    const { url, hits } = flaky(9, 503);
+    const retry = { ...FAST, maximumAttempts: 2 };
+    const error = await failureOf(send({ url, raiseErrorResponses: true, retry }));
+    expect(error).toMatchObject({ type: 'HttpStatusError', attempt: 2 });
+    expect(JSON.parse(error.response!.body!)).toMatchObject({ failed: 2 });
+    expect(hits()).toHaveLength(2);
+  });
+
+  test('raiseErrorResponses of what a retry mends raises nothing', async () => {
+    const { url } = flaky(1, 503);
+    expect(await send({ url, raiseErrorResponses: true })).toMatchObject({ attempt: 2 });
+  });
+
+  test('ids are the same on every try', async () => {
+    const { url, hits } = flaky(2, 503);
+    const response = await send({ method: 'POST', url, idempotencyKey: true });
+    expect(response.attempt).toBe(3);
+    const ids = hits().map(({ headers }) => [headers['x-request-id'], headers['idempotency-key']]);
+    expect(ids).toEqual(Array(3).fill([response.requestId, response.requestId]));
+  });
+
+  test('a requestId of the spec goes in the header, a key of its own beside it', async () => {
+    const { url, hits } = urlOf('/echo');
+    const requestId = `order-${randomUUID()}`;
+    await send({ method: 'POST', url, requestId, idempotencyKey: 'key-17' });
+    expect(hits()[0]!.headers).toMatchObject({
+      'x-request-id': requestId,
+      'idempotency-key': 'key-17',
+    });
+  });
+
+  test('the first delay is initialInterval, the next longer by the coefficient', async () => {
+    const { url, hits } = flaky(2, 503);
+    const retry = { initialInterval: 1000, backoffCoefficient: 2 };
+    expect(await send({ url, retry })).toMatchObject({ attempt: 3 });
+    const [first, second, third] = hits().map(({ at }) => at);
+    // Less the jitter of a fifth; more by whatever Temporal takes.
+    expect(second! - first!).toBeGreaterThan(790);
+    expect(third! - second!).toBeGreaterThan(1590);
+  });
+
+  test('Retry-After wins, also over a longer interval', async () => {
+    const { url, hits } = flaky(1, 503, '?retryAfter=2');
+    expect(await send({ url, retry: FAST })).toMatchObject({ status: 200, attempt: 2 });
+    const [first, second] = hits().map(({ at }) => at);
+    expect(second! - first!).toBeGreaterThan(1990);
+
+    const soon = flaky(1, 429, '?retryAfter=0');
+    const retry = { initialInterval: '1h', maximumInterval: '1h' };
+    expect(await send({ method: 'POST', url: soon.url, retry })).toMatchObject({ attempt: 2 });
+  });
+
+  test('Retry-After is capped', async () => {
+    const { url } = flaky(1, 503, '?retryAfter=3600');
+    const response = await send({ url, retry: { ...FAST, maxRetryAfter: 1 } });
+    expect(response).toMatchObject({ status: 200, attempt: 2 });
+  });
+
+  test('Temporal has no retries of its own: its attempts are the tries', async () => {
+    const { url, hits } = flaky(2, 503);
+    const handle = await start(env, 'patientGet', { url, retry: FAST });
+    expect(await handle.result()).toMatchObject({ attempt: 3 });
+    const { events } = await handle.fetchHistory();
+    const started = events!.flatMap(({ activityTaskStartedEventAttributes: s }) => s ?? []);
+    expect(started.map(({ attempt }) => attempt)).toEqual([3]);
+    expect(hits()).toHaveLength(3);
+  });
+});
+
+describe.concurrent('the deadline', () => {
+  test('ends a try that runs', async () => {
+    const { url, hits } = urlOf('/hold');
+    const error = await failureOf(send({ url, deadline: 300 }));
+    expect(error).toMatchObject({
+      type: 'TimeoutError',
+      message: expect.stringContaining('the deadline of 300 ms for all tries passed'),
+      phase: 'sent',
+      attempt: 1,
+    });
+    expect(hits()).toHaveLength(1);
+  });
+
+  test('counts from the first try', async () => {
+    await using target = await startTargetServer({
+      // The second request is never answered.
+      handler: (_, response) => target.total > 1 || Boolean(response.writeHead(503).end()),
+    });
+    const started = performance.now();
+    const error = await failureOf(send({ url: target.url('/'), deadline: 2500 }));
+    expect(performance.now() - started).toBeLessThan(5000);
+    expect(error).toMatchObject({ type: 'TimeoutError', phase: 'sent', attempt: 2 });
+    expect(error.message).toContain('the deadline of 2500 ms for all tries passed');
+    expect(target.total).toBe(2);
+  });
+
+  test('of which a retry would start too late delivers the last response', async () => {
+    const { url, hits } = flaky(9, 503, '?retryAfter=5');
+    const response = await send({ url, deadline: 1000 });
+    expect(response).toMatchObject({ status: 503, attempt: 1 });
+    expect(hits()).toHaveLength(1);
+  });
+
+  test('of which a retry would start too late delivers the last error', async () => {
+    const port = await closedPort();
+    const retry = { initialInterval: '1h', maximumInterval: '1h' };
+    const error = await failureOf(
+      send({ url: `http://127.0.0.1:${port}/`, deadline: 1000, retry }),
+    );
+    expect(error).toMatchObject({ type: 'ConnectionError', phase: 'connect', attempt: 1 });
+  });
+});
