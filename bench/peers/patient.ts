@@ -1,0 +1,23 @@
+import { PatientWorker } from '../../src/worker.ts';
+import { serve } from '../peer.ts';
+import { connect, rpcs, type TemporalPeerOptions } from './temporal.ts';
+
+export interface PatientPeerOptions extends TemporalPeerOptions {
+  maxConnections: number;
+  userAgent: string;
+}
+
+/** Patient HTTP as it is shipped: both its workers, in one process. */
+export const patient = {
+  rpcs,
+  async start({ address, ...options }: PatientPeerOptions): Promise<void> {
+    const worker = await PatientWorker.create({
+      connection: await connect(address),
+      allowPrivateAddresses: true,
+      ...options,
+    });
+    void worker.run();
+  },
+};
+
+serve(patient);
