@@ -18,14 +18,14 @@ import type { ResolvedRequest } from '../src/shared/resolved-request.ts';
 const outsideActivities = AsyncLocalStorage.snapshot();
 
 export function createRequestActivities(
-  processor: Processor,
+  processor: Pick<Processor, 'submit'>,
   defaults: RequestDefaults,
 ): RequestActivities {
   return {
     async submitRequest(spec, context) {
       const info = activityInfo();
       const { workflowId = '', runId = info.activityRunId ?? '' } = info.workflowExecution ?? {};
-      const request = validate(spec, context, defaults);
+      const request = validateSpec(spec, context, defaults);
       const { deadline } = request;
       const input = {
         key: { namespace: info.namespace, workflowId, runId, activityId: info.activityId },
@@ -45,7 +45,8 @@ export function createRequestActivities(
   };
 }
 
-function validate(
+/** @throws ApplicationFailure, final, for a spec that is wrong */
+export function validateSpec(
   spec: unknown,
   context: SubmitContext,
   defaults: RequestDefaults,

@@ -52,6 +52,7 @@ export class PatientWorker {
   readonly #main: Worker;
   readonly #requests: Worker;
   readonly #closeTransport: () => Promise<void>;
+  #started: Promise<void> | undefined;
   #running: Promise<number> | undefined;
 
   /** @throws ConfigError for wrong options */
@@ -127,12 +128,14 @@ export class PatientWorker {
 
   /** Stops taking requests and drains; resolves with `run()`. Idempotent. */
   async shutdown(): Promise<number> {
+    // A worker cannot be stopped before it runs.
+    await this.#started;
     stop(this.#requests);
     return (await this.#running) ?? 0;
   }
 
   async #run(): Promise<number> {
-    await this.processor.start();
+    await (this.#started = this.processor.start());
     const main = this.#main.run();
     // Marked as handled: either worker's failure ends the other, and is thrown below.
     main.catch(() => stop(this.#requests));

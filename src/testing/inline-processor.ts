@@ -1,0 +1,136 @@
+import { CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
+import { finalFailure, retryFailure } from '../completion/failure.ts';
+import { encodeOutcome } from '../completion/outcome.ts';
+import { resolveOptions, type PatientOptions, type ResolvedOptions } from '../config/options.ts';
+import { createTransport } from '../http/transport.ts';
+import { MemoryLiveness } from '../liveness/memory.ts';
+import { Processor } from '../processor/processor.ts';
+import type { Ending, TaskHandler } from '../processor/task-handler.ts';
+import type { RequestTask, TaskInput } from '../processor/task.ts';
+import type { Transport } from '../processor/transport.ts';
+import { failureDetail } from '../shared/failure.ts';
+import type { Log } from '../shared/log.ts';
+import { keyString } from '../shared/request-key.ts';
+import type { WireResponse } from '../shared/wire.ts';
+import { answeringTransport, type Respond } from './answers.ts';
+
+/** The options of a worker. Private addresses are allowed by default: tests run their APIs there. */
+export interface InlineOptions extends PatientOptions {
+  /** Answers in place of the network. @default the requests are really sent */
+  respond?: Respond;
+}
+
+/** The worker's processor without a worker: whoever submits a try waits for its ending. */
+export class InlineProcessor implements AsyncDisposable {
+  readonly options: ResolvedOptions;
+  readonly liveness = new MemoryLiveness();
+  readonly #handler = new InlineHandler(this.liveness);
+  readonly #transport: Transport;
+  readonly #processor: Processor;
+  #started: Promise<void> | undefined;
+
+  /** @throws ConfigError for wrong options */
+  constructor({ respond, ...options }: InlineOptions) {
+    this.options = resolveOptions({ allowPrivateAddresses: true, ...options });
+    this.#transport = respond
+      ? answeringTransport(respond, this.options)
+      : createTransport(this.options);
+    const { maxConnections, maxCrashes } = this.options;
+    this.#processor = new Processor({
+      ...{ maxConnections, maxCrashes, log },
+      transport: this.#transport,
+      liveness: this.liveness,
+      handler: this.#handler,
+    });
+  }
+
+  async attempt(input: TaskInput): Promise<Ending> {
+    await (this.#started ??= this.#processor.start());
+    const { admission } = this.#processor;
+    await admission.reserve(new AbortController().signal);
+    const ending = this.#handler.endingOf(keyString(input.key));
+    try {
+      await this.#processor.submit(input);
+    } finally {
+      admission.release();
+    }
+    return ending;
+  }
+
+  /** Aborts what is still in flight. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#processor.stop({ shutdownTimeout: 0, drainTimeout: 0 });
+    await this.#transport.close({ force: true });
+  }
+}
+
+/** What the submit activity gives or fails with for this ending. */
+export function resultOf(ending: Ending): WireResponse {
+  switch (ending.kind) {
+    case 'outcome': {
+      const { outcome } = ending;
+      if (outcome.kind === 'response') return outcome.response;
+      throw finalFailure(outcome.error);
+    }
+    case 'retry': {
+      const { error, delay } = ending;
+      throw retryFailure(error.type, error.message, delay, error);
+    }
+    case 'cancelled':
+      throw new CancelledFailure(ending.error.message, [failureDetail(ending.error)]);
+    case 'return':
+    case 'dropped':
+      throw retryFailure('Returned', 'The inline processor was closed', 1);
+    default: {
+      const never: never = ending;
+      return never;
+    }
+  }
+}
+
+/** Gives endings to those who wait in this process. */
+class InlineHandler implements TaskHandler {
+  readonly #liveness: MemoryLiveness;
+  readonly #waiting = new Map<string, ((ending: Ending) => void)[]>();
+
+  constructor(liveness: MemoryLiveness) {
+    this.#liveness = liveness;
+  }
+
+  /** A later attempt that attaches to a running one waits for the same ending. */
+  endingOf(id: string): Promise<Ending> {
+    return new Promise((resolve) => {
+      this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), resolve]);
+    });
+  }
+
+  begin(): void {}
+
+  async markSent(): Promise<void> {}
+
+  async finish(task: RequestTask, ending: Ending): Promise<void> {
+    const checked = ending.kind === 'outcome' ? await withinLimits(task, ending) : ending;
+    task.tryClose(task.attempt);
+    await this.#liveness.release(task.key, task.attempt);
+    const waiting = this.#waiting.get(task.id) ?? [];
+    this.#waiting.delete(task.id);
+    for (const resolve of waiting) resolve(checked);
+  }
+
+  end(): void {}
+}
+
+/** A response that is too large for Temporal is an error here too. */
+async function withinLimits(task: RequestTask, ending: Ending & { kind: 'outcome' }) {
+  const encode = async (_: unknown, value: unknown) => [defaultPayloadConverter.toPayload(value)];
+  const { outcome } = await encodeOutcome({ encode }, task, ending.outcome);
+  return { kind: 'outcome' as const, outcome };
+}
+
+/** Temporal's logger would load its native part. */
+const log: Log = {
+  debug() {},
+  info() {},
+  warn: (message, meta) => console.warn(message, meta),
+  error: (message, meta) => console.error(message, meta),
+};
