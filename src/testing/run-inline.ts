@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { validateSpec } from '../../activities/submit.ts';
-import { requestError } from '../../workflows/failure.ts';
+import { requestError, toFailure } from '../../workflows/failure.ts';
+import { looseSpec, type LooseSpec } from '../../workflows/spec.ts';
+import { failureContext } from '../../workflows/submit-request.ts';
 import { NO_PROGRESS } from '../shared/attempt.ts';
 import { DEFAULT_HEARTBEAT_TIMEOUT } from '../shared/constants.ts';
+import { RequestError } from '../shared/errors.ts';
+import { isRequestId } from '../shared/request-id.ts';
 import { toResponse, type PatientResponse } from '../shared/response.ts';
+import { checkSize, fits } from '../shared/spec-size.ts';
 import type { CallbackArgument, Json, RequestSpec, WireResponse } from '../shared/wire.ts';
 import { InlineProcessor, resultOf, type InlineOptions } from './inline-processor.ts';
 
@@ -42,26 +47,41 @@ export async function runInline(
   await using inline = new InlineProcessor(rest);
   // As it would arrive: dates as strings, without what is undefined.
   const arrived = asJson(spec);
-  const callback = callbacks && callbackOf(arrived, callbacks);
+  const loose = looseSpec(arrived);
+  const callback = callbacks && callbackOf(loose, callbacks);
   const request = { workflowId: `inline-${randomUUID()}`, runId: randomUUID() };
-  const settled = await send(inline, arrived, request, { retryDelays, signal }).then(
+  const requestId = isRequestId(loose.requestId)
+    ? loose.requestId
+    : Object.values(request).join('/');
+  const settled = await send(inline, arrived, { requestId, request, retryDelays, signal }).then(
     (response) => ({ response }),
     (failure: unknown) => ({ failure }),
   );
-  await callback?.(asJson(argumentOf(settled, arrived, request)));
+  const callbackArgs = fits(loose.callbackArgs) ? ((loose.callbackArgs ?? null) as Json) : null;
+  await callback?.(asJson({ requestId, ...outcomeOf(settled), callbackArgs, request }));
   if ('failure' in settled) throw settled.failure;
   return toResponse(settled.response);
 }
 
 type Settled = { response: WireResponse } | { failure: unknown };
 
+interface SendOptions extends Pick<CallbackArgument, 'requestId' | 'request'> {
+  retryDelays: boolean;
+  signal: AbortSignal | undefined;
+}
+
 async function send(
   inline: InlineProcessor,
   spec: unknown,
-  workflow: CallbackArgument['request'],
-  { retryDelays, signal }: { retryDelays: boolean; signal: AbortSignal | undefined },
+  { requestId, request: workflow, retryDelays, signal }: SendOptions,
 ): Promise<WireResponse> {
-  const request = validateSpec(spec, { requestId: requestIdOf(workflow) }, inline.options);
+  try {
+    checkSize(spec);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    throw toFailure(error, failureContext(looseSpec(spec), requestId));
+  }
+  const request = validateSpec(spec, { requestId }, inline.options);
   const { deadline } = request;
   const key = { namespace: 'inline', ...workflow, activityId: 'inline' };
   const deadlineAt = deadline === undefined ? undefined : Date.now() + deadline;
@@ -85,27 +105,18 @@ async function send(
   }
 }
 
-function argumentOf(
-  settled: Settled,
-  spec: unknown,
-  request: CallbackArgument['request'],
-): CallbackArgument {
-  const { callbackArgs = null } = Object(spec) as { callbackArgs?: Json };
-  if ('response' in settled) {
-    const { response } = settled;
-    const { requestId } = response;
-    return { requestId, outcome: 'response', response, callbackArgs, request };
-  }
+function outcomeOf(settled: Settled): Pick<CallbackArgument, 'outcome' | 'response' | 'error'> {
+  if ('response' in settled) return { outcome: 'response', response: settled.response };
   const error = requestError(settled.failure);
   if (!error) throw settled.failure;
-  return { requestId: error.requestId, outcome: 'error', error, callbackArgs, request };
+  return { outcome: 'error', error };
 }
 
 function callbackOf(
-  spec: unknown,
+  spec: LooseSpec,
   callbacks: NonNullable<RunInlineOptions['callbacks']>,
 ): ((argument: CallbackArgument) => unknown) | undefined {
-  const name = callbackName((Object(spec) as { callback?: unknown }).callback);
+  const name = callbackName(spec.callback);
   if (name === undefined) return undefined;
   if (Object.hasOwn(callbacks, name)) return callbacks[name];
   throw new TypeError(`runInline: the spec's callback ${name} is not among the given callbacks`);
@@ -115,10 +126,6 @@ function callbackOf(
 function callbackName(callback: unknown): string | undefined {
   const { signal, workflow } = Object(callback) as { signal?: unknown; workflow?: unknown };
   return [callback, signal, workflow].find((name) => typeof name === 'string');
-}
-
-function requestIdOf({ workflowId, runId }: CallbackArgument['request']): string {
-  return `${workflowId}/${runId}`;
 }
 
 function asJson<T>(value: T): T {

@@ -197,11 +197,18 @@ test('never sends a POST again that may have arrived', async () => {
 
 test('refuses a wrong spec as a worker does, also to its callback', async () => {
   const { received, callbacks } = recorder();
-  const spec = { url: 'ftp://host', timeout: -1, callback: 'recorded' };
+  const spec = { url: 'ftp://host', timeout: -1, callback: 'recorded', requestId: 'wrong' };
   const failure = await failureOf(spec, { callbacks });
   expect(failure.type).toBe('InvalidRequestError');
   expect(failure.message).toMatch(/url.*timeout|timeout.*url/s);
-  expect(received).toMatchObject([{ error: { type: 'InvalidRequestError', phase: 'prepare' } }]);
+  expect(received).toMatchObject([
+    { requestId: 'wrong', error: { type: 'InvalidRequestError', requestId: 'wrong' } },
+  ]);
+
+  const callbackArgs = 'x'.repeat(3 * 1024 * 1024);
+  const huge = await failureOf({ ...spec, url: target.url('/echo'), callbackArgs }, { callbacks });
+  expect(huge.message).toMatch(/bytes of JSON/);
+  expect(received[1]).toMatchObject({ callbackArgs: null, error: { type: 'InvalidRequestError' } });
 
   const wrong = [null, 5, [], {}, { url: target.url(), callback: 5 }, { url: 'http://h', nope: 1 }];
   for (const each of wrong) {
