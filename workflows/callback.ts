@@ -55,7 +55,7 @@ export function withTaskQueue(callback: unknown, taskQueue: string | undefined):
   const queue = taskQueue === undefined ? {} : { taskQueue };
   if (typeof callback === 'string') return { workflow: callback, ...queue } satisfies Callback;
   if (!isRecord(callback) || !('workflow' in callback)) return callback;
-  return { ...queue, ...callback };
+  return callback.taskQueue === undefined ? { ...callback, ...queue } : callback;
 }
 
 /**
