@@ -44,7 +44,8 @@ export class Observers {
   }
 
   notify<E extends Event>(event: E, ...args: Parameters<NonNullable<ProcessorObserver[E]>>): void {
-    for (const observer of this.#observers) this.tell(observer, event, ...args);
+    // A copy: one added by an observer meanwhile is told what it must know when it is added.
+    for (const observer of [...this.#observers]) this.tell(observer, event, ...args);
   }
 
   tell<E extends Event>(

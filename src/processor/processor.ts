@@ -35,6 +35,9 @@ export interface StopOptions {
   drainTimeout: number;
 }
 
+/** ms for the endings that the end of a drain brings about; each is a call or two to Temporal. */
+const LAST_DELIVERY = 5_000;
+
 /** `setTimeout` fires at once above this. */
 const MAX_TIMER = 2 ** 31 - 1;
 
@@ -46,7 +49,7 @@ export class Processor {
   readonly #tasks = new Map<string, RequestTask>();
   #state: ProcessorState = 'stopped';
   #inFlight = 0;
-  #stopped: Promise<void> | undefined;
+  #stopped: Promise<number> | undefined;
   #onIdle: (() => void) | undefined;
 
   constructor(options: ProcessorOptions) {
@@ -105,7 +108,7 @@ export class Processor {
 
   /**
    * Registers the request and starts it in the place its caller has reserved. When this resolves
-   * the attempt is in good hands: it runs here, goes on where it ran before, or is given back.
+   * the attempt is in good hands: it runs here, goes on where it ran before, or is being given back.
    */
   async submit(input: TaskInput): Promise<void> {
     const { liveness } = this.#options;
@@ -119,10 +122,6 @@ export class Processor {
       await liveness.register(record);
       return;
     }
-    if (this.#state !== 'running') {
-      await this.#options.handler.finish(task, { kind: 'return' });
-      return;
-    }
     // In the map before it is registered: an attach or a cancel can arrive with the answer.
     this.#tasks.set(task.id, task);
     const registration = await liveness.register(record).catch((error: unknown) => {
@@ -132,6 +131,7 @@ export class Processor {
     switch (registration.answer) {
       case 'run':
         if (registration.cancelRequested) task.interrupt('cancelled');
+        if (this.#state !== 'running') task.interrupt('returned');
         this.#start(task, this.#refusal(task));
         return;
       case 'kept':
@@ -163,11 +163,10 @@ export class Processor {
       this.#state = 'stopping';
       this.#stopped = this.#stop(options);
     }
-    await this.#stopped;
-    return this.total;
+    return (await this.#stopped) ?? 0;
   }
 
-  async #stop({ shutdownTimeout, drainTimeout }: StopOptions): Promise<void> {
+  async #stop({ shutdownTimeout, drainTimeout }: StopOptions): Promise<number> {
     for (const task of this.#tasks.values()) {
       if (task.phase === 'queued') task.interrupt('returned');
     }
@@ -177,12 +176,17 @@ export class Processor {
     }
     await this.#idle(drainTimeout - shutdownTimeout);
     for (const task of this.#tasks.values()) task.interrupt('given-up');
-    await this.#idle(shutdownTimeout);
+    await this.#idle(LAST_DELIVERY);
+    const undelivered = this.#tasks.size;
     for (const task of this.#tasks.values()) task.abandon();
+    this.#tasks.clear();
 
-    await this.#options.liveness.stop();
+    await this.#options.liveness.stop().catch((error: unknown) => {
+      this.#options.log.warn('The liveness store did not stop', { error });
+    });
     this.#state = 'stopped';
     this.#observers.notify('stop');
+    return undelivered;
   }
 
   /** Resolves when no task is left, or after `ms`. */
@@ -211,12 +215,17 @@ export class Processor {
   }
 
   #start(task: RequestTask, decided: Ending | undefined): void {
-    this.#run(task, decided).catch(async (error: unknown) => {
-      this.#options.log.error('A request ended by a defect', { error, ...about(task) });
-      this.#forget(task);
-      // Unregistered and without heartbeats, the next attempt counts this one as a crash.
-      await this.#options.liveness.release(task.key, task.attempt);
-    });
+    const { liveness, log } = this.#options;
+    this.#run(task, decided)
+      .catch(async (error: unknown) => {
+        log.error('A request ended by a defect', { error, ...about(task) });
+        this.#forget(task);
+        // Unregistered and without heartbeats, the next attempt counts this one as a crash.
+        await liveness.release(task.key, task.attempt);
+      })
+      .catch((error: unknown) => {
+        log.error('A request could not be unregistered', { error, ...about(task) });
+      });
   }
 
   async #run(task: RequestTask, decided: Ending | undefined): Promise<void> {
