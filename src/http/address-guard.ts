@@ -39,7 +39,7 @@ function isPublic(ip: Address): boolean {
 }
 
 function matches(ip: Address, [network, bits]: Cidr): boolean {
-  return ip.kind() === network.kind() && ip.match(network as never, bits);
+  return ip.kind() === network.kind() && ip.match(network, bits);
 }
 
 /** By its bytes; a mapped IPv4 address is an IPv4 address. */

@@ -1,4 +1,5 @@
 import type { Transform } from 'node:stream';
+import type { DecoderFactory } from './content-encoding.ts';
 
 export interface BodySink {
   /** The whole body, decoded. */
@@ -15,12 +16,12 @@ const MAX_WAITING = 64 * 1024;
 export class BodyReader {
   readonly #sink: BodySink;
   readonly #limit: number;
-  readonly #decoders: (() => Transform)[];
-  #stages: Transform[] = [];
+  readonly #decoders: DecoderFactory[];
+  readonly #stages: Transform[] = [];
   #chunks: Buffer[] = [];
   #size = 0;
 
-  constructor(sink: BodySink, limit: number, decoders: (() => Transform)[]) {
+  constructor(sink: BodySink, limit: number, decoders: DecoderFactory[]) {
     this.#sink = sink;
     this.#limit = limit;
     this.#decoders = decoders;
@@ -28,9 +29,7 @@ export class BodyReader {
 
   write(chunk: Buffer): void {
     if (this.#decoders.length === 0) return this.#take(chunk);
-    // Opened by the first byte: a server may label an empty body as gzip.
-    if (this.#stages.length === 0) this.#open();
-    const first = this.#stages[0]!;
+    const first = this.#stages[0] ?? this.#open(chunk);
     first.write(chunk);
     // No pausing: a connection that ends while undici's parser is paused is an uncaught exception.
     if (first.writableLength > this.#limit + MAX_WAITING) this.#tooLarge();
@@ -46,17 +45,27 @@ export class BodyReader {
     this.#chunks = [];
   }
 
-  #open(): void {
-    this.#stages = this.#decoders.map((create) => create());
-    for (const [i, stage] of this.#stages.entries()) {
-      stage.on('error', (error) => {
-        this.cancel();
-        this.#sink.onCorrupt(error);
-      });
-      const next = this.#stages[i + 1];
-      if (next) stage.pipe(next);
-      else stage.on('data', (chunk) => this.#take(chunk)).on('end', () => this.#finish());
+  /** Opened by its first byte: what it is, and whether there is anything at all, shows then. */
+  #open(start: Buffer): Transform {
+    const stage = this.#decoders[this.#stages.length]!(start);
+    this.#stages.push(stage);
+    stage.on('error', (error) => {
+      this.cancel();
+      this.#sink.onCorrupt(error);
+    });
+    if (this.#stages.length === this.#decoders.length) {
+      stage.on('data', (chunk) => this.#take(chunk)).on('end', () => this.#finish());
+    } else {
+      stage.once('readable', () => this.#chain(stage));
     }
+    return stage;
+  }
+
+  #chain(stage: Transform): void {
+    const start = stage.read() as Buffer | null;
+    if (start === null) return this.#finish();
+    stage.unshift(start);
+    stage.pipe(this.#open(start));
   }
 
   #take(chunk: Buffer): void {

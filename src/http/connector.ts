@@ -29,7 +29,7 @@ export function createConnector(guard: AddressGuard): Connector {
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT,
     // undici's types leave out the socket that its connector returns
-  } as buildConnector.BuildOptions) as unknown as Connector;
+  }) as unknown as Connector;
 
   // A socket keeps the async context it is opened in, and outlives the request that opens it.
   const scope = new AsyncResource('patient-http:connector');

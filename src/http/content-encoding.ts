@@ -1,14 +1,17 @@
-import { Transform } from 'node:stream';
-import type { TransformCallback } from 'node:stream';
+import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
 
 // Node 20 has no zstd and its types know none.
 const zstd = (zlib as { createZstdDecompress?: () => Transform }).createZstdDecompress;
 
-const DECODERS: Record<string, (() => Transform) | undefined> = {
+/** Makes a decoder for the data that begins with this. */
+export type DecoderFactory = (start: Buffer) => Transform;
+
+const DECODERS: Record<string, DecoderFactory | undefined> = {
   gzip: () => zlib.createGunzip(),
   'x-gzip': () => zlib.createGunzip(),
-  deflate: () => new Inflate(),
+  // zlib's format by the RFC, the bare one in much of the wild
+  deflate: ([first = 0]) => ((first & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw()),
   br: () => zlib.createBrotliDecompress(),
   zstd,
 };
@@ -19,9 +22,9 @@ const DECODERS: Record<string, (() => Transform) | undefined> = {
  */
 export function contentDecoders(
   value: string | string[] | undefined,
-): (() => Transform)[] | undefined {
+): DecoderFactory[] | undefined {
   const names = String(value ?? '').split(',');
-  const decoders: (() => Transform)[] = [];
+  const decoders: DecoderFactory[] = [];
   for (const name of names.reverse()) {
     const encoding = name.trim().toLowerCase();
     if (encoding === '' || encoding === 'identity') continue;
@@ -30,37 +33,4 @@ export function contentDecoders(
     decoders.push(decoder);
   }
   return decoders;
-}
-
-/** "deflate" is zlib's format by the RFC and the bare one in much of the wild. */
-class Inflate extends Transform {
-  #inflate: Transform | undefined;
-
-  override _transform(chunk: Buffer, encoding: BufferEncoding, done: TransformCallback): void {
-    this.#inflate ??= this.#open((chunk[0]! & 0x0f) === 8);
-    this.#inflate.write(chunk, encoding, done);
-  }
-
-  override _flush(done: TransformCallback): void {
-    if (!this.#inflate) return done();
-    this.#inflate.once('end', done).end();
-  }
-
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    this.#inflate?.destroy();
-    done(error);
-  }
-
-  #open(wrapped: boolean): Transform {
-    return (wrapped ? zlib.createInflate() : zlib.createInflateRaw())
-      .on('data', (chunk) => {
-        if (!this.push(chunk)) this.#inflate!.pause();
-      })
-      .on('error', (error) => this.destroy(error));
-  }
-
-  override _read(size: number): void {
-    this.#inflate?.resume();
-    super._read(size);
-  }
 }

@@ -53,7 +53,6 @@ export class Try implements HopOwner {
   #step: NodeJS.Timeout | undefined;
   #gateTaken = false;
   #sent = false;
-  #resent = false;
   #settled = false;
 
   constructor(context: TryContext, request: ResolvedRequest, hooks: SendHooks) {
@@ -161,15 +160,12 @@ export class Try implements HopOwner {
   }
 
   onHopError(error: unknown, stale: boolean): void {
-    if (stale && this.#request.resendable && !this.#resent) {
-      this.#resent = true;
-      return this.#dispatch(NEVER_USED);
-    }
+    // On a new connection, so that it cannot be stale again.
+    if (stale && this.#request.resendable) return this.#dispatch(NEVER_USED);
     this.fail(toRequestError(error, this.#label, this.#phase));
   }
 
   #dispatch(maxIdle: number): void {
-    this.#disarm();
     const { connections } = this.#context;
     const { url, method } = this.#current!;
     this.#hop = new Hop(this, connections.take(url.origin, maxIdle), method);

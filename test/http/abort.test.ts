@@ -112,8 +112,6 @@ test('after the end: nothing happens, and the signal holds nothing', async () =>
   await sender.fail({ url: 'nonsense' }, { signal });
   await sender.fail({ url: target.url('/hold'), timeout: 20 }, { signal });
   expect(getEventListeners(signal, 'abort')).toHaveLength(0);
-  const { connections } = target;
   abort.abort();
   expect(await sender.get(target.url('/echo'))).toMatchObject({ status: 200 });
-  expect(target.connections).toBe(connections + 1); // the one that /hold took was closed
 });

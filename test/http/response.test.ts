@@ -101,6 +101,14 @@ describe('content encoding', () => {
     expect(response.headers['content-encoding']).toBe('gzip, aws-chunked');
   });
 
+  test('nothing, encoded twice', async () => {
+    const body = zlib.gzipSync(zlib.gzipSync(''));
+    const headers = { 'content-type': 'text/plain', 'content-encoding': 'gzip, gzip' };
+    expect(await answerWith(headers, body)).toMatchObject({ body: '' });
+    const empty = await answerWith(headers, zlib.gzipSync(''));
+    expect(empty).toMatchObject({ body: '', bodyEncoding: 'utf8' });
+  });
+
   test('an empty body needs no decoding', async () => {
     const headers = { 'content-type': 'text/plain', 'content-encoding': 'gzip' };
     expect(await answerWith(headers, '')).toMatchObject({ body: '', bodyEncoding: 'utf8' });
@@ -189,6 +197,16 @@ describe('size', () => {
     const before = process.memoryUsage.rss();
     expect(await sender.fail({ url: target.url('/custom') })).toMatchObject(tooLarge);
     expect(process.memoryUsage.rss() - before).toBeLessThan(100_000_000);
+  });
+
+  test('encoded data that holds nothing does not pile up', async () => {
+    const flushes = Buffer.from('000000ffff'.repeat(10_000), 'hex'); // empty blocks
+    respond = (response) => {
+      response.writeHead(200, { 'content-encoding': 'deflate' });
+      for (let i = 0; i < 1_000; i++) response.write(flushes);
+    };
+    const error = await sender.fail({ url: target.url('/custom'), maxResponseSize: 1_000 });
+    expect(error).toMatchObject(tooLarge);
   });
 
   test('headers beyond what Node takes', async () => {
