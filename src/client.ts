@@ -38,16 +38,23 @@ export interface RequestHandle {
 
 type Call<Options, Result> = (url: string, options?: Options) => Promise<Result>;
 
-/** Starts requests from any process that reaches Temporal. */
-export interface PatientClient extends PerMethod<Call<InlineOptions, PatientResponse>> {}
+type Waiting = Call<InlineOptions, PatientResponse>;
 
 /**
+ * Starts requests from any process that reaches Temporal.
+ *
  * @example
  * const patient = new PatientClient({ client });
  * const response = await patient.get('https://api.example.com/price', { timeout: '5m' });
  * const handle = await patient.submit.post(url, { json, requestId: 'order-17' });
  */
-export class PatientClient {
+export class PatientClient implements PerMethod<Waiting> {
+  readonly get: Waiting;
+  readonly head: Waiting;
+  readonly post: Waiting;
+  readonly put: Waiting;
+  readonly patch: Waiting;
+  readonly delete: Waiting;
   /** Starts the request and gives a handle. The same `requestId` twice is one request. */
   readonly submit: PerMethod<Call<RequestOptions, RequestHandle>> & {
     request(spec: RequestSpec): Promise<RequestHandle>;
@@ -58,14 +65,20 @@ export class PatientClient {
   constructor({ client, taskQueue = DEFAULT_TASK_QUEUE }: PatientClientOptions) {
     this.#client = client;
     this.#taskQueue = taskQueue;
+    ({
+      get: this.get,
+      head: this.head,
+      post: this.post,
+      put: this.put,
+      patch: this.patch,
+      delete: this.delete,
+    } = perMethod<Waiting>(
+      (method) => (url, options) => this.request({ ...options, url, method }),
+    ));
     this.submit = {
       ...perMethod((method) => (url, options) => this.#start({ ...options, url, method })),
       request: (spec) => this.#start(spec),
     };
-    const waiting: PerMethod<Call<InlineOptions, PatientResponse>> = perMethod(
-      (method) => (url, options) => this.request({ ...options, url, method }),
-    );
-    Object.assign(this, waiting);
   }
 
   /** Sends one request and waits for its response. */
@@ -79,8 +92,9 @@ export class PatientClient {
     return requestHandle(this.#client.workflow.getHandle(requestId), requestId);
   }
 
-  async #start(spec: RequestSpec): Promise<RequestHandle> {
-    const requestId = spec.requestId ?? `patient-${randomUUID()}`;
+  async #start(given: RequestSpec): Promise<RequestHandle> {
+    const requestId = given.requestId ?? `patient-${randomUUID()}`;
+    const spec = { ...given, requestId };
     const { method } = check(spec, requestId);
     try {
       await this.#client.workflow.start(workflowTypeFor(method), {

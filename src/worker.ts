@@ -14,9 +14,12 @@ import { TemporalCompletion } from './completion/temporal-completion.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from './config/options.ts';
 import { createTransport } from './http/transport.ts';
 import { MemoryLiveness } from './liveness/memory.ts';
+import type { Liveness, Orphan } from './liveness/port.ts';
+import { RedisLiveness } from './liveness/redis.ts';
 import type { ProcessorObserver } from './processor/observers.ts';
 import { Processor } from './processor/processor.ts';
 import { requestsQueue } from './shared/constants.ts';
+import type { Log } from './shared/log.ts';
 import { gatedSlots } from './slots.ts';
 
 /** Temporal's default; more pollers than places would only hold permits. */
@@ -62,8 +65,10 @@ export class PatientWorker {
     const resolved = resolveOptions(rest);
     const log = Runtime.instance().logger;
     const transport = createTransport(resolved);
-    const liveness = new MemoryLiveness();
     const requests: { worker?: Worker } = {};
+    const liveness = createLiveness(resolved, namespace, log, (orphan) =>
+      handler.releaseOrphan(orphan),
+    );
     const handler = new TemporalCompletion(() => requests.worker!.client!, liveness, log);
     const { maxConnections, maxCrashes } = resolved;
     const processor = new Processor({
@@ -158,6 +163,16 @@ export class PatientWorker {
 
 function stop(worker: Worker): void {
   if (worker.getState() === 'RUNNING') worker.shutdown();
+}
+
+function createLiveness(
+  { redisUrl, leaseTtl, taskQueue }: ResolvedOptions,
+  namespace = 'default',
+  log: Log,
+  releaseOrphan: (orphan: Orphan) => Promise<boolean>,
+): Liveness {
+  if (redisUrl === undefined) return new MemoryLiveness();
+  return new RedisLiveness({ url: redisUrl, namespace, taskQueue, leaseTtl, releaseOrphan, log });
 }
 
 function versioning({ deployment }: ResolvedOptions): Partial<WorkerOptions> {

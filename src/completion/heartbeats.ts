@@ -2,6 +2,7 @@ import type { Log } from '../shared/log.ts';
 import type { Attempt, Progress } from '../shared/attempt.ts';
 import type { RequestTask } from '../processor/task.ts';
 import type { ActivityRpc, HeartbeatAnswer } from './activity-rpc.ts';
+import type { Liveness } from '../liveness/port.ts';
 import type { Insistence } from './insist.ts';
 
 /** A fenced attempt waits this long before it asks again whether its activity is pending. */
@@ -14,12 +15,14 @@ const FENCED_PAUSE = 2_000;
 export class Heartbeats {
   readonly #rpc: ActivityRpc;
   readonly #insistence: Insistence;
+  readonly #liveness: Liveness;
   readonly #log: Log;
   readonly #timers = new Map<RequestTask, NodeJS.Timeout>();
 
-  constructor(rpc: ActivityRpc, insistence: Insistence, log: Log) {
+  constructor(rpc: ActivityRpc, insistence: Insistence, liveness: Liveness, log: Log) {
     this.#rpc = rpc;
     this.#insistence = insistence;
+    this.#liveness = liveness;
     this.#log = log;
   }
 
@@ -53,13 +56,17 @@ export class Heartbeats {
   }
 
   /**
-   * The token of `attempt` is fenced. Either a newer attempt attaches soon, or nobody waits for
-   * the activity any more: then `closed`.
+   * The token of `attempt` is fenced. `pending`: a newer attempt attaches here, now or soon.
+   * `closed`: nobody waits for this process any more, be it that the activity is over or that
+   * another process has it.
    */
   async resolveFence(task: RequestTask, attempt: Attempt): Promise<'closed' | 'pending'> {
     const go = (): boolean => task.attempt === attempt && !task.abandoned;
     const pending = await this.#insistence.call(task, go, () => this.#rpc.isPending(task.key));
     if (pending === false) return 'closed';
+    const found = await this.#liveness.whereabouts(task.key);
+    if (found.owner === 'other') return 'closed';
+    if ('attempt' in found && found.attempt) task.attach(found.attempt);
     if (go()) await task.pause(FENCED_PAUSE);
     return 'pending';
   }

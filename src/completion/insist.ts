@@ -1,5 +1,4 @@
 import { isGrpcServiceError } from '@temporalio/client';
-import type { RequestTask } from '../processor/task.ts';
 import type { Log } from '../shared/log.ts';
 
 const FIRST_PAUSE = 100;
@@ -9,6 +8,11 @@ const INVALID_ARGUMENT = 3;
 /** The same call would be refused again, however often it is made. */
 export function isRefused(error: unknown): boolean {
   return isGrpcServiceError(error) && error.code === INVALID_ARGUMENT;
+}
+
+/** Whoever waits between two calls, and may have reasons to wait no longer. */
+export interface Waiter {
+  pause(ms: number): Promise<void>;
 }
 
 /** Repeats calls to Temporal until they are answered; an outage is logged once, not per request. */
@@ -24,11 +28,7 @@ export class Insistence {
    * The answer of `call`, made again with back-off while Temporal gives none; undefined once `go`
    * says no. Throws only what Temporal refuses for good.
    */
-  async call<T>(
-    task: RequestTask,
-    go: () => boolean,
-    call: () => Promise<T>,
-  ): Promise<T | undefined> {
+  async call<T>(waiter: Waiter, go: () => boolean, call: () => Promise<T>): Promise<T | undefined> {
     for (let failures = 1; go(); failures++) {
       try {
         const result = await call();
@@ -38,7 +38,7 @@ export class Insistence {
         if (isRefused(error)) throw error;
         this.#unanswered(error);
         const pause = Math.min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE);
-        await task.pause(pause * (0.5 + 0.5 * Math.random()));
+        await waiter.pause(pause * (0.5 + 0.5 * Math.random()));
       }
     }
     return undefined;

@@ -1,6 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
-import type { Liveness } from '../liveness/port.ts';
+import type { Liveness, Orphan } from '../liveness/port.ts';
 import { endInterrupted } from '../processor/ending.ts';
 import type { Ending, TaskHandler } from '../processor/task-handler.ts';
 import type { RequestTask } from '../processor/task.ts';
@@ -8,8 +9,9 @@ import type { Attempt } from '../shared/attempt.ts';
 import { RequestError } from '../shared/errors.ts';
 import { failureDetail, wireError } from '../shared/failure.ts';
 import type { Log } from '../shared/log.ts';
+import type { RequestKey } from '../shared/request-key.ts';
 import type { Outcome, WireError } from '../shared/wire.ts';
-import { ActivityRpc, type Answer } from './activity-rpc.ts';
+import { ActivityRpc, type Answer, type Payloads } from './activity-rpc.ts';
 import { finalFailure, retryFailure } from './failure.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Insistence, isRefused } from './insist.ts';
@@ -31,7 +33,7 @@ export class TemporalCompletion implements TaskHandler {
     this.#log = log;
     this.#rpc = new ActivityRpc(client);
     this.#insistence = new Insistence(log);
-    this.#heartbeats = new Heartbeats(this.#rpc, this.#insistence, log);
+    this.#heartbeats = new Heartbeats(this.#rpc, this.#insistence, liveness, log);
   }
 
   begin(task: RequestTask): void {
@@ -87,14 +89,24 @@ export class TemporalCompletion implements TaskHandler {
   }
 
   async #deliver(task: RequestTask, decided: Outcome): Promise<void> {
-    const encoded = await encodeOutcome(this.#rpc, task, decided);
-    await this.#liveness.settle(task.key, task.attempt, encoded.outcome);
-    const { outcome, payloads } = encoded;
-    await this.#report(task, ({ token }) =>
-      outcome.kind === 'response'
-        ? this.#rpc.complete(token, payloads)
-        : this.#rpc.fail(task.key, token, finalFailure(outcome.error)),
-    ).catch(async (error: unknown) => {
+    const { outcome, payloads } = await encodeOutcome(this.#rpc, task, decided);
+    let settled = false;
+    const settle = async (): Promise<void> => {
+      settled ||= await this.#liveness.settle(task.key, outcome);
+    };
+    // One that may be re-sent costs at worst a second send: it is kept only when Temporal does not
+    // take it at once.
+    if (!task.request.resendable) await settle();
+    await this.#report(task, async ({ token }) => {
+      try {
+        const answer = await this.#reportOutcome(task.key, token, outcome, payloads);
+        if (answer === 'not-found') await settle();
+        return answer;
+      } catch (error) {
+        await settle();
+        throw error;
+      }
+    }).catch(async (error: unknown) => {
       if (!isRefused(error)) throw error;
       this.#log.error('Temporal refused an outcome', { error, ...about(task) });
       if (outcome.kind === 'error') return this.#close(task);
@@ -105,6 +117,39 @@ export class TemporalCompletion implements TaskHandler {
       const failure = finalFailure(wireError(refused, { ...outcome.response }));
       return this.#report(task, ({ token }) => this.#rpc.fail(task.key, token, failure));
     });
+  }
+
+  #reportOutcome(
+    key: RequestKey,
+    token: Uint8Array,
+    outcome: Outcome,
+    payloads: Payloads,
+  ): Promise<Answer> {
+    return outcome.kind === 'response'
+      ? this.#rpc.complete(token, payloads)
+      : this.#rpc.fail(key, token, finalFailure(outcome.error));
+  }
+
+  /**
+   * Takes a dead process's request to Temporal: its outcome when there is one (`true` once Temporal
+   * has it), else the failure of its attempt, after which Temporal starts the next (`false`).
+   */
+  async releaseOrphan({ key, attempt, outcome }: Orphan): Promise<boolean> {
+    const { token } = attempt;
+    const insist = (call: () => Promise<Answer>): Promise<Answer | undefined> =>
+      this.#insistence.call({ pause }, () => true, call);
+    if (outcome) {
+      // Encoded before, by the process that settled it: it fits.
+      const payloads = await this.#rpc.encode(
+        key,
+        outcome.kind === 'response' ? outcome.response : null,
+      );
+      const answer = await insist(() => this.#reportOutcome(key, token, outcome, payloads));
+      return answer === 'accepted';
+    }
+    const failure = retryFailure('Orphaned', 'The worker that ran the request is gone', 1);
+    await insist(() => this.#rpc.fail(key, token, failure));
+    return false;
   }
 
   async #cancel(task: RequestTask, error: WireError): Promise<void> {

@@ -6,7 +6,7 @@ type Schema = z.core.$ZodType;
 
 /** Read by tests and set-up scripts. */
 const FOREIGN = /^PATIENT_(TEST_.*|CACHE_DIR)$/;
-const LATER = /^PATIENT_(SECRET_.+|REDIS_URL|LEASE_TTL)$/;
+const LATER = /^PATIENT_SECRET_.+$/;
 
 const BOOLEANS = new Map([
   ['true', true],

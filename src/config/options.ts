@@ -12,6 +12,12 @@ const network = z
   .refine(isNetwork, { error: 'expected an address or CIDR such as 10.0.0.0/8' })
   .transform((text) => (text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`));
 
+const redisUrl = z
+  .string({ error: 'expected a redis:// or rediss:// URL' })
+  .refine((text) => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol), {
+    error: 'expected a redis:// or rediss:// URL, got another string',
+  });
+
 const deployment = z.strictObject(
   {
     name: name().describe("Worker Versioning: the deployment's name."),
@@ -44,6 +50,15 @@ export const optionsSchema = z.strictObject({
     .min(1, { error: 'expected at least one character' })
     .default('patient-http')
     .describe('`User-Agent` of requests that set none.'),
+  redisUrl: redisUrl
+    .optional()
+    .describe(
+      'Redis for liveness, `redis://` or `rediss://`. Without it crashes are found by Temporal ' +
+        'heartbeats alone, and outcomes in hand die with their process.',
+    ),
+  leaseTtl: duration(1000)
+    .prefault('10s')
+    .describe('How long after its last sign of life a process counts as dead; needs `redisUrl`.'),
   shutdownTimeout: duration(0)
     .prefault('30s')
     .describe('How long a shutdown waits for responses before it hands requests over.'),

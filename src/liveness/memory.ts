@@ -1,6 +1,6 @@
 import { isNewer, type Attempt } from '../shared/attempt.ts';
 import { keyString, type RequestKey } from '../shared/request-key.ts';
-import type { Liveness, OwnerEvents, Registration, RequestRecord } from './port.ts';
+import type { Liveness, OwnerEvents, Registration, RequestRecord, Whereabouts } from './port.ts';
 
 /** A cancel can overtake its request by the time a full queue holds it back, rarely longer. */
 const CANCEL_FLAG_TTL = 10 * 60_000;
@@ -31,7 +31,10 @@ export class MemoryLiveness implements Liveness {
     return { answer: 'run', cancelRequested: this.#takeCancelFlag(id) };
   }
 
-  async settle(): Promise<void> {}
+  /** An outcome in hand lives in its task until Temporal has it: there is nowhere safer. */
+  async settle(): Promise<boolean> {
+    return true;
+  }
 
   async release(key: RequestKey, attempt: Attempt): Promise<boolean> {
     const id = keyString(key);
@@ -49,6 +52,11 @@ export class MemoryLiveness implements Liveness {
     }
     this.#expireCancelFlags();
     this.#cancelFlags.set(id, Date.now() + CANCEL_FLAG_TTL);
+  }
+
+  async whereabouts(key: RequestKey): Promise<Whereabouts> {
+    const attempt = this.#owned.get(keyString(key));
+    return { owner: attempt ? 'self' : 'nobody', attempt };
   }
 
   async stop(): Promise<void> {

@@ -21,11 +21,28 @@ export type Registration =
   /** A newer attempt was registered before. */
   | { answer: 'stale' };
 
-/** What the store tells the owner of a request. */
+/** A request whose process is gone, with the newest attempt that process had. */
+export interface Orphan {
+  key: RequestKey;
+  attempt: Attempt;
+  /** What it ended with, when it ended before its process did. */
+  outcome: Outcome | undefined;
+}
+
+/** What the store tells a process, by request id (see `keyString`). */
 export interface OwnerEvents {
+  /** A newer attempt of a request that this process runs. */
   attached(id: string, attempt: Attempt): void;
   cancelled(id: string): void;
+  /** Another process has the request now: this one was taken for dead. */
+  lost(id: string): void;
+  /** What operators see of this process; small, and the same size however much is in flight. */
+  describe(): Record<string, unknown>;
 }
+
+/** Where a request is registered, and the newest attempt known there. */
+export type Whereabouts =
+  { owner: 'self' | 'nobody'; attempt: Attempt | undefined } | { owner: 'other' | 'unknown' };
 
 /**
  * Knows which process owns which request, so that a dead one's requests are found and a living
@@ -34,11 +51,13 @@ export interface OwnerEvents {
 export interface Liveness {
   start(owner: OwnerEvents): Promise<void>;
   register(record: RequestRecord): Promise<Registration>;
-  /** Keeps the outcome under its key before it goes to Temporal. */
-  settle(key: RequestKey, attempt: Attempt, outcome: Outcome): Promise<void>;
+  /** Keeps the outcome under its key until Temporal has it; false when it could not be kept. */
+  settle(key: RequestKey, outcome: Outcome): Promise<boolean>;
   /** Forgets the request; false if a newer attempt attached first and must be ended too. */
   release(key: RequestKey, attempt: Attempt): Promise<boolean>;
   /** Flags the request for cancellation and tells its owner; a later register reads the flag. */
   cancel(key: RequestKey): Promise<void>;
+  /** For an attempt that Temporal has fenced: whether a newer one has come, and to whom. */
+  whereabouts(key: RequestKey): Promise<Whereabouts>;
   stop(): Promise<void>;
 }

@@ -12,6 +12,7 @@ import {
   toWireResponse,
 } from './ending.ts';
 import { Observers, type ProcessorObserver, type TaskView } from './observers.ts';
+import { summarize } from './summary.ts';
 import { RequestTask, type TaskInput } from './task.ts';
 import type { Ending, TaskHandler } from './task-handler.ts';
 import type { Transport } from './transport.ts';
@@ -79,6 +80,13 @@ export class Processor {
     return this.#tasks.values();
   }
 
+  /** What operators see of this processor in lists of all processes. */
+  get summary(): Record<string, unknown> {
+    const { maxConnections } = this.#options;
+    const { state, inFlight, total } = this;
+    return { state, inFlight, total, maxConnections, hosts: summarize(this.#tasks.values()) };
+  }
+
   /** Where whoever submits reserves a place first, and releases it afterwards. */
   get admission(): Pick<Admission, 'reserve' | 'tryReserve' | 'release'> {
     return this.#admission;
@@ -97,6 +105,8 @@ export class Processor {
       await this.#options.liveness.start({
         attached: (id, attempt) => this.#tasks.get(id)?.attach(attempt),
         cancelled: (id) => this.#tasks.get(id)?.interrupt('cancelled'),
+        lost: (id) => this.#tasks.get(id)?.interrupt('closed'),
+        describe: () => this.summary,
       });
     } catch (error) {
       this.#state = 'stopped';

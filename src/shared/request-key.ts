@@ -14,3 +14,11 @@ export function keyString(key: RequestKey): string {
   const parts = [namespace, workflowId, runId, activityId, ...(index === undefined ? [] : [index])];
   return JSON.stringify(parts);
 }
+
+export function keyFromString(id: string): RequestKey {
+  const [namespace, workflowId, runId, activityId, index] = JSON.parse(id) as [
+    ...[string, string, string, string],
+    number?,
+  ];
+  return { namespace, workflowId, runId, activityId, ...(index !== undefined && { index }) };
+}

@@ -15,6 +15,8 @@ describe('environment', () => {
       PATIENT_RAISE_ERROR_RESPONSES: 'true',
       PATIENT_IDLE_CONNECTION_TIMEOUT: '1s',
       PATIENT_USER_AGENT: 'me',
+      PATIENT_REDIS_URL: 'redis://localhost',
+      PATIENT_LEASE_TTL: '20s',
       PATIENT_SHUTDOWN_TIMEOUT: '10s',
       PATIENT_DRAIN_TIMEOUT: '1h',
       PATIENT_MAX_CRASHES: '2',
@@ -43,6 +45,8 @@ describe('environment', () => {
       raiseErrorResponses: true,
       idleConnectionTimeout: '1s',
       userAgent: 'me',
+      redisUrl: 'redis://localhost',
+      leaseTtl: '20s',
       shutdownTimeout: '10s',
       drainTimeout: '1h',
       maxCrashes: 2,
@@ -67,7 +71,7 @@ describe('environment', () => {
   it('leaves alone what is empty, of others or for tests and scripts', () => {
     const env = {
       PATIENT_MAX_CONNECTIONS: '',
-      PATIENT_REDIS_URL: '',
+      PATIENT_LEASE_TTL: '',
       PATIENT_TEST_TARGET: 'x',
       PATIENT_CACHE_DIR: '/tmp',
       TEMPORAL_ADDRESS: 'x',
@@ -92,8 +96,7 @@ describe('environment', () => {
     const env = {
       PATIENT_MAX_CONNECTION: SECRET,
       PATIENT_SECRET_STRIPE: SECRET,
-      PATIENT_REDIS_URL: `redis://:${SECRET}@localhost`,
-      PATIENT_LEASE_TTL: '10s',
+      PATIENT_REDIS_URL: `memcached://:${SECRET}@localhost`,
       PATIENT_RETRY: '3',
       PATIENT_RETRY_STATUSES: '500,x',
       PATIENT_ALLOW_ADDRESSES: '::1,nowhere',
@@ -104,10 +107,9 @@ describe('environment', () => {
     expect(configError(() => optionsFromEnvironment(env)).split('; ')).toEqual([
       'PATIENT_MAX_CONNECTION: unknown variable',
       'PATIENT_SECRET_STRIPE: not yet supported',
-      'PATIENT_REDIS_URL: not yet supported',
-      'PATIENT_LEASE_TTL: not yet supported',
       'PATIENT_RETRY: unknown variable',
       'PATIENT_MAX_CONNECTIONS: expected an integer from 1, got 0',
+      'PATIENT_REDIS_URL: expected a redis:// or rediss:// URL, got another string',
       'PATIENT_RETRY_STATUSES: expected an integer from 100 to 599, got "x"',
       'PATIENT_ALLOW_ADDRESSES: expected an address or CIDR such as 10.0.0.0/8, got "nowhere"',
       'PATIENT_DEPLOYMENT_BUILD_ID: expected 1 to 1000 characters, got undefined',

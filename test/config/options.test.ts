@@ -59,6 +59,8 @@ const WRONG: Record<string, Wrong[]> = {
     ['a\r\nx: y', 'a\r\nx: y', 'expected characters that a header can hold'],
     [5, undefined, 'expected a string'],
   ],
+  redisUrl: [[5, undefined, 'expected a redis:// or rediss:// URL']],
+  leaseTtl: durations(1000),
   shutdownTimeout: durations(0),
   drainTimeout: durations(0),
   maxCrashes: integers(0),
@@ -158,12 +160,21 @@ describe('further refusals', () => {
   });
 
   test('options that do not exist', () => {
-    const unknown = { maxConnection: 5, redisUrl: 'redis://localhost', retry: { tries: 1 } };
+    const unknown = { maxConnection: 5, retry: { tries: 1 } };
 
     expect(configError(() => resolveOptions(unknown as PatientOptions))).toBe(
-      'retry.tries: unknown field; maxConnection: unknown field; redisUrl: unknown field',
+      'retry.tries: unknown field; maxConnection: unknown field',
     );
   });
+
+  test.each(['localhost:6379', 'http://localhost', 'x://:s3cret@localhost'])(
+    'redisUrl %s, without showing what can hold a password',
+    (redisUrl) => {
+      expect(configError(() => resolveOptions({ redisUrl }))).toBe(
+        'redisUrl: expected a redis:// or rediss:// URL, got another string',
+      );
+    },
+  );
 });
 
 describe('accepted options', () => {
@@ -178,6 +189,7 @@ describe('accepted options', () => {
       raiseErrorResponses: false,
       idleConnectionTimeout: 60_000,
       userAgent: 'patient-http',
+      leaseTtl: 10_000,
       shutdownTimeout: 30_000,
       drainTimeout: 600_000,
       maxCrashes: 3,
@@ -205,6 +217,8 @@ describe('accepted options', () => {
     raiseErrorResponses: true,
     idleConnectionTimeout: '1s',
     userAgent: 'me/1.0 (é)',
+    redisUrl: 'rediss://user:pass@redis.example:6380/2',
+    leaseTtl: '1s',
     shutdownTimeout: 0,
     drainTimeout: 0,
     maxCrashes: 0,
@@ -228,6 +242,7 @@ describe('accepted options', () => {
       ...given,
       requestTimeout: 300_000,
       idleConnectionTimeout: 1000,
+      leaseTtl: 1000,
       retry: { ...given.retry, initialInterval: 2000, maximumInterval: 2000 },
       allowAddresses: ['10.0.0.0/8', '192.168.1.7/32', 'fd00::/8', '::1/128'],
     });

@@ -1,0 +1,186 @@
+import type { Log } from '../shared/log.ts';
+import type { RequestRecord } from './port.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import type { RedisKeys } from './redis-keys.ts';
+
+export interface LeaseOptions {
+  connection: RedisConnection;
+  keys: RedisKeys;
+  owner: string;
+  /** ms */
+  leaseTtl: number;
+  log: Log;
+  /** What this process holds, by request id. */
+  records: ReadonlyMap<string, RequestRecord>;
+  /** Replays a record; false when the request is another's by now. */
+  adopt: (record: RequestRecord) => Promise<boolean>;
+  lost: (id: string) => void;
+  describe: () => Record<string, unknown>;
+  /** Takes over what dead processes held; gives ms until the next lease expires, if there is one. */
+  claim: (orphans: Set<string>) => Promise<number | undefined>;
+}
+
+const DAY = 24 * 60 * 60_000;
+/** A lease is looked at this long after it has expired, ms. */
+const CLAIM_MARGIN = 50;
+/** Differences seen this often in a row are no requests that come and go. */
+const PATIENCE = 3;
+
+/**
+ * The lease of this process: renewed every third of its time at a cost that does not grow with
+ * what is in flight. Each renewal answers how many records Redis has, so that a flush, a failover
+ * or a take-over is noticed, and when the next other lease would expire, so that nobody polls.
+ */
+export class Lease {
+  readonly #options: LeaseOptions;
+  readonly #orphans = new Set<string>();
+  #renewal: NodeJS.Timeout | undefined;
+  #claiming: NodeJS.Timeout | undefined;
+  #claim: Promise<void> | undefined;
+  #stopped = false;
+  #underWay = 0;
+  #changes = 0;
+  #mismatches = 0;
+  #dirty = false;
+  /** Monotonic ms before which this process takes nothing from others. */
+  #noClaimBefore = 0;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { connection, leaseTtl } = this.#options;
+    connection.onReturn(() => {
+      // Others come back at the same time as we do: give them the time to renew.
+      this.#noClaimBefore = performance.now() + leaseTtl / 2;
+      this.#dirty = true;
+      this.#schedule(0);
+    });
+    this.#noClaimBefore = performance.now() + leaseTtl / 2;
+    await this.#renew(true);
+    this.#schedule(leaseTtl / 3);
+  }
+
+  /** Runs a call that changes the number of records, so that renewals do not miscount. */
+  async tracked<T>(call: () => Promise<T>): Promise<T> {
+    this.#underWay++;
+    this.#changes++;
+    try {
+      return await call();
+    } finally {
+      this.#underWay--;
+    }
+  }
+
+  /** A call to Redis failed: what it would have changed is replayed after the next renewal. */
+  missed(error: unknown): void {
+    this.#dirty = true;
+    this.#options.log.debug('A call to Redis failed', { error });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#renewal);
+    clearTimeout(this.#claiming);
+    const { connection, keys, owner } = this.#options;
+    const leave = connection.run(
+      'leave',
+      [keys.leases, keys.processes, keys.records(owner)],
+      [owner],
+    );
+    // Redis may be away; then the lease expires by itself.
+    await leave.catch(() => undefined);
+  }
+
+  #schedule(ms: number): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#renewal);
+    this.#renewal = setTimeout(() => {
+      void this.#beat();
+    }, ms);
+  }
+
+  async #beat(): Promise<void> {
+    const { leaseTtl, connection } = this.#options;
+    try {
+      await this.#renew(false);
+      this.#schedule(leaseTtl / 3);
+    } catch (error) {
+      this.missed(error);
+      // A half-open connection looks like this: the command is not answered, nothing is closed.
+      if (connection.redis.status === 'ready') connection.reconnect();
+      this.#schedule(leaseTtl / 6);
+    }
+  }
+
+  async #renew(first: boolean): Promise<void> {
+    const { connection, keys, owner, leaseTtl, describe, records } = this.#options;
+    const before = this.#changes;
+    const [stood, count, nextExpiry] = (await connection.run(
+      'renew',
+      [keys.leases, keys.processes, keys.records(owner)],
+      [owner, leaseTtl, JSON.stringify(describe()), 7 * DAY],
+    )) as [number, number, number];
+    const quiet = this.#underWay === 0 && this.#changes === before;
+    const differs = count !== records.size + this.#orphans.size;
+    this.#mismatches = differs ? this.#mismatches + 1 : 0;
+    const suspicious = differs && (quiet || this.#mismatches >= PATIENCE);
+    if (!first && (stood === 0 || this.#dirty || suspicious)) await this.#sync();
+    this.#scheduleClaim(nextExpiry < 0 ? undefined : nextExpiry);
+  }
+
+  /** Makes what Redis holds for this process equal to what it has. */
+  async #sync(): Promise<void> {
+    const { connection, keys, owner, records, adopt, lost, log } = this.#options;
+    this.#dirty = false;
+    this.#mismatches = 0;
+    const known = await connection.redis.smembers(keys.records(owner));
+    const ended = known.filter((id) => !records.has(id) && !this.#orphans.has(id));
+    await Promise.all(
+      ended.map((id) =>
+        connection.run(
+          'release',
+          [keys.request(id), keys.records(owner)],
+          [owner, id, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+        ),
+      ),
+    );
+    const there = new Set(known);
+    const missing = [...records].filter(([id]) => !there.has(id));
+    let taken = 0;
+    await Promise.all(
+      missing.map(async ([id, record]) => {
+        if ((await adopt(record)) || records.get(id) !== record) return;
+        taken++;
+        lost(id);
+      }),
+    );
+    const replayed = missing.length - taken;
+    if (missing.length > 0) log.info('Replayed records in Redis', { replayed, lost: taken });
+  }
+
+  #scheduleClaim(untilExpiry: number | undefined): void {
+    if (untilExpiry === undefined || this.#stopped || this.#claim) return;
+    const grace = this.#noClaimBefore - performance.now();
+    const ms = Math.max(untilExpiry + CLAIM_MARGIN, grace);
+    clearTimeout(this.#claiming);
+    // Later than the next renewal, which will know better, it need not be planned.
+    if (ms > this.#options.leaseTtl) return;
+    this.#claiming = setTimeout(() => {
+      this.#claim = this.#claimExpired().finally(() => {
+        this.#claim = undefined;
+      });
+    }, ms);
+  }
+
+  async #claimExpired(): Promise<void> {
+    try {
+      const untilNext = await this.#options.claim(this.#orphans);
+      this.#claim = undefined;
+      this.#scheduleClaim(untilNext);
+    } catch (error) {
+      this.missed(error);
+    }
+  }
+}

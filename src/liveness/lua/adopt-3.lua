@@ -1,0 +1,38 @@
+-- Replays a record after Redis lost it or the caller lost its lease, unless somebody else has the
+-- request by now.
+--
+-- KEYS[1] request (hash)  KEYS[2] leases (zset: owner -> expiry, ms)  KEYS[3] records of the caller (set)
+-- ARGV[1] owner  ARGV[2] request id  ARGV[3] attempt number  ARGV[4] attempt scheduled at, ms
+-- ARGV[5] token, base64  ARGV[6] method  ARGV[7] host  ARGV[8] path  ARGV[9] key prefix
+-- ARGV[10] lease, ms  ARGV[11] longest life of the record, ms
+-- -> 1, or 0 when the request is another's
+local request, leases, records = KEYS[1], KEYS[2], KEYS[3]
+local owner, id, number, scheduled, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local method, host, path, prefix, ttl, life = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local held = redis.call('HMGET', request, 'owner', 'state', 'number', 'scheduled')
+local holder, state, heldNumber, heldScheduled = held[1], held[2], held[3], held[4]
+
+if holder == owner then
+  redis.call('SADD', records, id)
+  return 1
+end
+-- Orphaned: its attempt has been failed or is about to be. The next one runs the request.
+if state == 'orphaned' then return 0 end
+if holder then
+  local expiry = redis.call('ZSCORE', leases, holder)
+  if expiry and tonumber(expiry) > now then return 0 end
+  redis.call('SREM', prefix .. 'records:' .. holder, id)
+end
+if not heldNumber or tonumber(scheduled) >= tonumber(heldScheduled) then
+  redis.call('HSET', request, 'number', number, 'scheduled', scheduled, 'token', token)
+end
+redis.call('HSET', request, 'owner', owner, 'state', 'running', 'method', method, 'host', host,
+  'path', path)
+redis.call('HSETNX', request, 'start', now)
+redis.call('PEXPIRE', request, life)
+redis.call('SADD', records, id)
+redis.call('ZADD', leases, 'NX', now + ttl, owner)
+return 1

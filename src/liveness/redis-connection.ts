@@ -1,0 +1,136 @@
+import { Redis } from 'ioredis';
+import type { Log } from '../shared/log.ts';
+import { SCRIPTS } from './scripts.generated.ts';
+
+export type ScriptName = keyof typeof SCRIPTS;
+
+export interface RedisConnectionOptions {
+  /** `redis://` or `rediss://`, with credentials if needed. */
+  url: string;
+  /** ms after which a command without an answer has failed, and its connection with it. */
+  timeout: number;
+  log: Log;
+}
+
+/** How long the first connection may take. */
+const START_TIMEOUT = 5_000;
+
+/**
+ * One connection for commands and one for messages. Commands fail at once while Redis is away:
+ * nothing waits in a queue of ours, and who needs a command repeats it after the reconnection.
+ */
+export class RedisConnection {
+  readonly #commands: Redis;
+  readonly #messages: Redis;
+  readonly #log: Log;
+  #failure: Error | undefined;
+
+  private constructor(options: RedisConnectionOptions) {
+    const { url, timeout, log } = options;
+    this.#log = log;
+    const shared = {
+      lazyConnect: true,
+      connectTimeout: START_TIMEOUT,
+      retryStrategy: (times: number) => Math.min(100 * times, 2_000),
+      // After a failover the former primary answers, but only to say that it is none.
+      reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    };
+    this.#commands = new Redis(url, {
+      ...shared,
+      commandTimeout: timeout,
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      autoResendUnfulfilledCommands: false,
+      enableAutoPipelining: true,
+      scripts: SCRIPTS,
+    });
+    this.#messages = new Redis(url, shared);
+    for (const redis of [this.#commands, this.#messages]) {
+      redis.on('error', (error: Error) => this.#failed(error));
+    }
+    this.#commands.on('ready', () => this.#returned());
+  }
+
+  /** @throws Error that names the address, never the password, when Redis cannot be used */
+  static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
+    const connection = new RedisConnection(options);
+    try {
+      await connection.#commands.connect();
+      await connection.#commands.ping();
+      await connection.#messages.connect();
+      return connection;
+    } catch (error) {
+      connection.close();
+      // "Connection is closed" is what a command says; the connection's own error says why.
+      const failure = connection.#failure ?? error;
+      throw new Error(`redisUrl: no usable Redis at ${address(options.url)}: ${reason(failure)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Whether the last thing heard of Redis was an answer. */
+  get healthy(): boolean {
+    return this.#failure === undefined;
+  }
+
+  /** Called after each reconnection, and not for the first connection. */
+  onReturn(callback: () => void): void {
+    this.#commands.on('ready', callback);
+  }
+
+  async run(script: ScriptName, keys: string[], args: (string | number | Buffer)[]) {
+    const command = (this.#commands as unknown as Record<string, Command>)[script]!;
+    return command.call(this.#commands, ...keys, ...args);
+  }
+
+  get redis(): Redis {
+    return this.#commands;
+  }
+
+  async subscribe(channel: string, receive: (message: string) => void): Promise<void> {
+    this.#messages.on('message', (_channel: string, message: string) => receive(message));
+    await this.#messages.subscribe(channel);
+  }
+
+  /** Drops a connection that no longer answers; a new one is made at once. */
+  reconnect(): void {
+    this.#commands.disconnect(true);
+    this.#messages.disconnect(true);
+  }
+
+  close(): void {
+    this.#commands.disconnect();
+    this.#messages.disconnect();
+  }
+
+  #failed(error: Error): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    this.#log.warn('Redis is away: crashes are found by Temporal heartbeats until it is back', {
+      reason: reason(error),
+    });
+  }
+
+  #returned(): void {
+    if (!this.#failure) return;
+    this.#failure = undefined;
+    this.#log.info('Redis is back');
+  }
+}
+
+type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>;
+
+function address(url: string): string {
+  try {
+    const { protocol, host } = new URL(url);
+    return `${protocol}//${host}`;
+  } catch {
+    return '(not a URL)';
+  }
+}
+
+function reason(error: unknown): string {
+  const { message, code } = error as NodeJS.ErrnoException;
+  return message || code || String(error);
+}

@@ -1,0 +1,28 @@
+/** Names in Redis. One hash tag: all of them live in one slot of a cluster. */
+export interface RedisKeys {
+  readonly prefix: string;
+  /** zset: owner → expiry, ms */
+  readonly leases: string;
+  /** hash: owner → JSON */
+  readonly processes: string;
+  /** hash: see register-3.lua */
+  request(id: string): string;
+  /** set: ids of an owner's requests */
+  records(owner: string): string;
+  /** channel of messages to an owner */
+  channel(owner: string): string;
+}
+
+export function keysOf(namespace: string, taskQueue: string): RedisKeys {
+  // A brace in a name would end the hash tag early.
+  const tag = [namespace, taskQueue].map(encodeURIComponent).join('/');
+  const prefix = `patient:{${tag}}:`;
+  return {
+    prefix,
+    leases: `${prefix}leases`,
+    processes: `${prefix}processes`,
+    request: (id) => `${prefix}request:${id}`,
+    records: (owner) => `${prefix}records:${owner}`,
+    channel: (owner) => `${prefix}owner:${owner}`,
+  };
+}

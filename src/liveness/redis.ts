@@ -1,0 +1,202 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Attempt } from '../shared/attempt.ts';
+import type { Log } from '../shared/log.ts';
+import { keyString, type RequestKey } from '../shared/request-key.ts';
+import type { Outcome } from '../shared/wire.ts';
+import { Lease } from './lease.ts';
+import type {
+  Liveness,
+  Orphan,
+  OwnerEvents,
+  Registration,
+  RequestRecord,
+  Whereabouts,
+} from './port.ts';
+import { reap } from './reaper.ts';
+import { toAttempt } from './redis-attempt.ts';
+import { RedisConnection } from './redis-connection.ts';
+import { keysOf, type RedisKeys } from './redis-keys.ts';
+
+export interface RedisLivenessOptions {
+  url: string;
+  namespace: string;
+  taskQueue: string;
+  /** ms without a renewal after which this process counts as dead. */
+  leaseTtl: number;
+  /** Takes a dead process's request to Temporal; true once Temporal has its outcome. */
+  releaseOrphan: (orphan: Orphan) => Promise<boolean>;
+  log: Log;
+}
+
+const DAY = 24 * 60 * 60_000;
+/** Beyond the start-to-close timeout of any but the slowest requests; heartbeats cover those. */
+const RECORD_LIFE = 7 * DAY;
+/** A cancel can overtake its request by the time a full queue holds it back, rarely longer. */
+const CANCEL_FLAG_TTL = 10 * 60_000;
+
+/**
+ * Liveness over Redis: one lease per process, one record per request. All decisions fall in
+ * scripts, by the clock of Redis, fenced by owner and attempt. While Redis is away every method
+ * answers as if this process were alone, and the records are replayed when it is back.
+ */
+export class RedisLiveness implements Liveness {
+  readonly #options: RedisLivenessOptions;
+  readonly #owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
+  readonly #keys: RedisKeys;
+  readonly #records = new Map<string, RequestRecord>();
+  #connection!: RedisConnection;
+  #lease: Lease | undefined;
+  #events!: OwnerEvents;
+
+  constructor(options: RedisLivenessOptions) {
+    this.#options = options;
+    this.#keys = keysOf(options.namespace, options.taskQueue);
+  }
+
+  async start(events: OwnerEvents): Promise<void> {
+    const { url, leaseTtl, log, releaseOrphan } = this.#options;
+    this.#events = events;
+    this.#connection = await RedisConnection.open({ url, timeout: leaseTtl / 3, log });
+    await this.#connection.subscribe(this.#keys.channel(this.#owner), (message) => {
+      this.#receive(message);
+    });
+    const context = { connection: this.#connection, keys: this.#keys, owner: this.#owner, log };
+    this.#lease = new Lease({
+      ...context,
+      leaseTtl,
+      records: this.#records,
+      adopt: (record) => this.#adopt(record),
+      lost: (id) => {
+        this.#records.delete(id);
+        events.lost(id);
+      },
+      describe: () => ({ host: hostname(), pid: process.pid, ...events.describe() }),
+      claim: (orphans) => reap({ ...context, releaseOrphan, orphans }),
+    });
+    await this.#lease.start();
+  }
+
+  async register(record: RequestRecord): Promise<Registration> {
+    const { key, attempt } = record;
+    const id = keyString(key);
+    this.#records.set(id, record);
+    try {
+      const [answer, payload] = (await this.#lease!.tracked(() =>
+        this.#connection.run('register', this.#recordKeys(id), this.#recordArgs(id, record)),
+      )) as [string, string?];
+      switch (answer) {
+        case 'run':
+          return { answer, cancelRequested: payload === '1' };
+        case 'kept':
+          return { answer, outcome: JSON.parse(payload!) as Outcome };
+        default:
+          this.#forget(id, attempt);
+          return { answer: answer as 'attached' | 'stale' };
+      }
+    } catch (error) {
+      this.#lease!.missed(error);
+      return { answer: 'run', cancelRequested: false };
+    }
+  }
+
+  async settle(key: RequestKey, outcome: Outcome): Promise<boolean> {
+    try {
+      const keys = [this.#keys.request(keyString(key))];
+      const kept = await this.#connection.run('settle', keys, [
+        this.#owner,
+        JSON.stringify(outcome),
+      ]);
+      return kept === 1;
+    } catch (error) {
+      this.#lease!.missed(error);
+      return false;
+    }
+  }
+
+  async release(key: RequestKey, attempt: Attempt): Promise<boolean> {
+    const id = keyString(key);
+    try {
+      const released = await this.#lease!.tracked(() =>
+        this.#connection.run(
+          'release',
+          [this.#keys.request(id), this.#keys.records(this.#owner)],
+          [this.#owner, id, attempt.number, attempt.scheduledAt],
+        ),
+      );
+      if (released !== 1) return false;
+    } catch (error) {
+      // The record goes with the next comparison of what is here and what is there.
+      this.#lease!.missed(error);
+    }
+    this.#forget(id, attempt);
+    return true;
+  }
+
+  async cancel(key: RequestKey): Promise<void> {
+    const id = keyString(key);
+    if (this.#records.has(id)) this.#events.cancelled(id);
+    try {
+      const { prefix } = this.#keys;
+      const keys = [this.#keys.request(id)];
+      await this.#connection.run('cancel', keys, [id, CANCEL_FLAG_TTL, prefix]);
+    } catch (error) {
+      this.#lease!.missed(error);
+    }
+  }
+
+  async whereabouts(key: RequestKey): Promise<Whereabouts> {
+    try {
+      const [owner, number, scheduled, token] = await this.#connection.redis.hmget(
+        this.#keys.request(keyString(key)),
+        ...['owner', 'number', 'scheduled', 'token'],
+      );
+      if (owner && owner !== this.#owner) return { owner: 'other' };
+      const attempt = token ? toAttempt(Number(number), Number(scheduled), token) : undefined;
+      return { owner: owner ? 'self' : 'nobody', attempt };
+    } catch (error) {
+      this.#lease!.missed(error);
+      return { owner: 'unknown' };
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#lease?.stop();
+    this.#connection?.close();
+    this.#records.clear();
+  }
+
+  #receive(message: string): void {
+    const [kind, id, ...attempt] = JSON.parse(message) as [string, string, number, number, string];
+    if (kind === 'cancelled') this.#events.cancelled(id);
+    if (kind !== 'attached') return;
+    const newer = toAttempt(...attempt);
+    const record = this.#records.get(id);
+    if (record) this.#records.set(id, { ...record, attempt: newer });
+    this.#events.attached(id, newer);
+  }
+
+  async #adopt(record: RequestRecord): Promise<boolean> {
+    const id = keyString(record.key);
+    const args = this.#recordArgs(id, record);
+    return (await this.#connection.run('adopt', this.#recordKeys(id), args)) === 1;
+  }
+
+  #recordKeys(id: string): string[] {
+    return [this.#keys.request(id), this.#keys.leases, this.#keys.records(this.#owner)];
+  }
+
+  #recordArgs(id: string, { attempt, method, host, path }: RequestRecord): (string | number)[] {
+    const token = Buffer.from(attempt.token).toString('base64');
+    return [
+      ...[this.#owner, id, attempt.number, attempt.scheduledAt, token, method, host, path],
+      ...[this.#keys.prefix, this.#options.leaseTtl, RECORD_LIFE],
+    ];
+  }
+
+  /** Unless a newer attempt has come in between. */
+  #forget(id: string, attempt: Attempt): void {
+    const held = this.#records.get(id)?.attempt;
+    if (held && held.scheduledAt <= attempt.scheduledAt) this.#records.delete(id);
+  }
+}
