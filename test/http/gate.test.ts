@@ -217,3 +217,16 @@ test('on a reused connection too', async () => {
   expect((await response).status).toBe(200);
   expect(target.connections).toBe(1);
 });
+
+test('what breaks in the gate is not sent past it, even if it may be sent again', async () => {
+  await using server = await RawServer.start(answering(OK));
+  await using sender = new Sender();
+  await sender.get(server.url('/first'));
+  const held = gate();
+  const failed = sender.fail({ url: server.url('/gated') }, { beforeFirstByte: held.hook });
+  await waitFor(() => held.asked === 1);
+  server.sockets[0]!.destroy();
+  expect(await failed).toMatchObject({ type: 'ConnectionError', phase: 'connect' });
+  expect(server.received.join('')).not.toContain('/gated');
+  held.open();
+});
