@@ -95,7 +95,7 @@ export class PatientClient implements PerMethod<Waiting> {
   async #start(given: RequestSpec): Promise<RequestHandle> {
     const requestId = given.requestId ?? `patient-${randomUUID()}`;
     const spec = { ...given, requestId };
-    const { method } = check(spec, requestId);
+    const { method } = check(given, requestId);
     try {
       await this.#client.workflow.start(workflowTypeFor(method), {
         workflowId: requestId,
