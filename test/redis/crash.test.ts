@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { requestError } from '../../src/index.ts';
+import type { RequestHandle } from '../../src/client.ts';
+import { LEASE_TTL, startFleet, type Fleet } from './fleet.ts';
+
+/** Found by the lease, not by the heartbeat timeout of three minutes. */
+const RECOVERED = LEASE_TTL + 5_000;
+
+function hits(fleet: Fleet, path: string): number {
+  return fleet.target.hits.filter((hit) => hit.path === path).length;
+}
+
+async function held(fleet: Fleet, count: number): Promise<RequestHandle[]> {
+  const handles = await Promise.all(
+    Array.from({ length: count }, () => fleet.patient.submit.get(fleet.target.url('/hold'))),
+  );
+  await fleet.target.waitFor(({ inFlight }) => inFlight === count, 20_000);
+  return handles;
+}
+
+test('one of two workers is killed: its requests run again on the other', async () => {
+  await using fleet = await startFleet();
+  const victim = await fleet.worker();
+  const handles = await held(fleet, 40);
+  await fleet.worker();
+
+  const killed = performance.now();
+  victim.kill('SIGKILL');
+  await fleet.target.waitFor(({ inFlight }) => inFlight === 0);
+  await fleet.target.waitFor(({ inFlight }) => inFlight === 40, RECOVERED);
+  expect(performance.now() - killed).toBeLessThan(RECOVERED);
+
+  fleet.target.release();
+  const responses = await Promise.all(handles.map((handle) => handle.result()));
+  expect(responses.every((response) => response?.status === 200)).toBe(true);
+  expect(fleet.target.total).toBe(80);
+});
+
+test('a lone worker started again finds what its former life had', async () => {
+  await using fleet = await startFleet();
+  const victim = await fleet.worker();
+  const handles = await held(fleet, 5);
+  victim.kill('SIGKILL');
+  await victim.end();
+  await fleet.worker();
+  await fleet.target.waitFor(({ inFlight }) => inFlight === 5, RECOVERED);
+  fleet.target.release();
+  await Promise.all(handles.map((handle) => handle.result()));
+});
+
+test('Redis dies with the worker: the requests are found all the same', async () => {
+  await using fleet = await startFleet();
+  const victim = await fleet.worker();
+  const handle = await fleet.patient.submit.get(fleet.target.url('/hold'), {
+    heartbeatTimeout: '3s',
+  });
+  await fleet.target.waitFor(({ inFlight }) => inFlight === 1, 20_000);
+  await fleet.worker();
+  await fleet.redis.kill();
+  victim.kill('SIGKILL');
+  await fleet.target.waitFor(({ inFlight }) => inFlight === 0);
+  await fleet.target.waitFor(({ inFlight }) => inFlight === 1, 15_000);
+  fleet.target.release();
+  expect(await handle.result()).toMatchObject({ status: 200 });
+});
+
+test('a POST whose sender was killed is not sent again: its outcome is unknown', async () => {
+  await using fleet = await startFleet();
+  const victim = await fleet.worker();
+  const path = `/hold?${randomUUID()}`;
+  const url = fleet.target.url(path);
+  const post = await fleet.patient.submit.post(url, { json: { amount: 1 } });
+  const keyed = await fleet.patient.submit.post(fleet.target.url('/hold?keyed'), {
+    json: {},
+    idempotencyKey: 'order-1',
+  });
+  await fleet.target.waitFor(({ inFlight }) => inFlight === 2, 20_000);
+  await fleet.worker();
+  victim.kill('SIGKILL');
+
+  const error = requestError(await post.result().catch((failure: unknown) => failure));
+  expect(error).toMatchObject({ type: 'OutcomeUnknownError', phase: 'sent' });
+  expect(hits(fleet, path)).toBe(1);
+  // With an idempotency key the target can tell, so the request is sent again with the same key.
+  await fleet.target.waitFor(() => hits(fleet, '/hold?keyed') === 2, RECOVERED);
+  fleet.target.release();
+  expect(await keyed.result()).toMatchObject({ status: 200 });
+  const keys = fleet.target.hits.map((hit) => hit.headers['idempotency-key']);
+  expect(keys.filter((key) => key === 'order-1')).toHaveLength(2);
+});
+
+test('a stopped process that lost its requests gives them up when it goes on', async () => {
+  await using fleet = await startFleet();
+  const stopped = await fleet.worker();
+  const [handle] = await held(fleet, 1);
+  await fleet.worker();
+  stopped.kill('SIGSTOP');
+  // Taken over, and its attempt failed; the next one may well wait in the stopped process's hands,
+  // which still has its polls open.
+  const [request] = await fleet.redis.redis.keys(`patient:{default/${fleet.taskQueue}}:request:*`);
+  await expect
+    .poll(() => fleet.redis.redis.hget(request!, 'state'), { timeout: RECOVERED })
+    .toBe('orphaned');
+  stopped.kill('SIGCONT');
+  // Either it gets that attempt and goes on with its socket, or it learns that another has the
+  // request and closes it. Never do both go on.
+  await expect
+    .poll(() => fleet.redis.redis.hget(request!, 'state'), { timeout: RECOVERED })
+    .toBe('running');
+  await fleet.target.waitFor(({ inFlight }) => inFlight === 1, RECOVERED);
+  fleet.target.release();
+  expect(await handle!.result()).toMatchObject({ status: 200 });
+  expect(fleet.target.hits.filter((hit) => !hit.aborted)).toHaveLength(1);
+});
+
+test('Redis is restarted while all owners live: nothing is sent twice', async () => {
+  await using fleet = await startFleet();
+  await fleet.worker();
+  await fleet.worker();
+  const handles = await held(fleet, 20);
+  await fleet.redis.restart();
+  await fleet.redis.redis.flushall();
+  await fleet.redis.restart();
+  // Both are known again, and a lease later still are: had one been taken for dead, it would be now.
+  const leases = `patient:{default/${fleet.taskQueue}}:leases`;
+  const since = Date.now();
+  await expect
+    .poll(
+      async () => {
+        const [, first, , second] = await fleet.redis.redis.zrange(leases, '0', '-1', 'WITHSCORES');
+        return Math.min(Number(first), Number(second));
+      },
+      { timeout: 20_000 },
+    )
+    .toBeGreaterThan(since + 3 * LEASE_TTL);
+  fleet.target.release();
+  await Promise.all(handles.map((handle) => handle.result()));
+  expect(fleet.target.total).toBe(20);
+});
