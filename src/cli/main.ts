@@ -2,8 +2,6 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { describeFailure } from './failure.ts';
-import { startCommand } from './start-command.ts';
-import { workerCommand } from './worker-command.ts';
 
 const USAGE_ERROR = 2;
 /** ms from the end of the work after which the process should be gone. */
@@ -47,6 +45,8 @@ Examples:
   $ TEMPORAL_PROFILE=cloud PATIENT_TASK_QUEUE=prices patient worker`,
   )
   .action(async () => {
+    // Only here: Temporal's native half takes longer to load than a --help to print.
+    const { workerCommand } = await import('./worker-command.ts');
     process.exitCode = await workerCommand();
   });
 
@@ -63,7 +63,26 @@ Examples:
   $ PATIENT_ALLOW_PRIVATE_ADDRESSES=true patient start`,
   )
   .action(async () => {
+    const { startCommand } = await import('./start-command.ts');
     process.exitCode = await startCommand();
+  });
+
+program
+  .command('ps')
+  .description('list what is in flight in all processes of a queue, by process and host')
+  .option('--json', 'print JSON, as a pipe gets it anyway')
+  .addHelpText(
+    'after',
+    `
+Reads PATIENT_REDIS_URL; each process describes itself with every renewal of its lease.
+
+Examples:
+  $ PATIENT_REDIS_URL=redis://localhost patient ps
+  $ patient ps | jq '.[].inFlight'`,
+  )
+  .action(async (options: { json?: boolean }) => {
+    const { psCommand } = await import('./ps-command.ts');
+    process.exitCode = await psCommand(options);
   });
 
 try {

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { requestError } from '../../src/index.ts';
 import type { RequestHandle } from '../../src/client.ts';
+import type { FleetProcess } from '../../src/liveness/fleet.ts';
+import { run } from '../cli/process.ts';
 import { LEASE_TTL, startFleet, type Fleet } from './fleet.ts';
 
 /** Found by the lease, not by the heartbeat timeout of three minutes. */
@@ -137,4 +139,31 @@ test('Redis is restarted while all owners live: nothing is sent twice', async ()
   fleet.target.release();
   await Promise.all(handles.map((handle) => handle.result()));
   expect(fleet.target.total).toBe(20);
+});
+
+test('patient ps lists the processes, what they have in flight, and who is dead', async () => {
+  await using fleet = await startFleet();
+  const victim = await fleet.worker();
+  const handles = await held(fleet, 3);
+  const ps = async () => {
+    const { stdout } = await run(['dist/src/cli/main.js', 'ps'], {
+      PATIENT_REDIS_URL: fleet.redis.url,
+      PATIENT_TASK_QUEUE: fleet.taskQueue,
+    });
+    return JSON.parse(stdout) as FleetProcess[];
+  };
+  const host = new URL(fleet.target.url()).host;
+  await expect
+    .poll(async () => (await ps())[0], { timeout: 10_000 })
+    .toMatchObject({
+      state: 'running',
+      inFlight: 3,
+      maxConnections: 1000,
+      hosts: [{ host, phases: { sent: 3 } }],
+    });
+  victim.kill('SIGKILL');
+  await expect
+    .poll(async () => (await ps())[0]!.leaseLeft < 0, { timeout: LEASE_TTL * 3 })
+    .toBe(true);
+  await Promise.all(handles.map((handle) => handle.cancel()));
 });
