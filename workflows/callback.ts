@@ -29,6 +29,8 @@ export type CallbackTarget = Required<Pick<WorkflowCallback, 'workflow' | 'taskQ
 const HOUR = 60 * 60_000;
 /** Temporal takes names and ids of 1000 bytes. */
 const MAX_NAME = 1000;
+/** A child on such a queue of Temporal's own would block the workflow. */
+const RESERVED = '/_sys/';
 const MAX_INTERVAL = 365 * 24 * HOUR;
 
 /**
@@ -46,6 +48,9 @@ export async function callbackTarget(
   }
   if (!isName(callback.workflow)) return undefined;
   const taskQueue = isName(callback.taskQueue) ? callback.taskQueue : await defaultTaskQueue();
+  if (taskQueue.startsWith(RESERVED)) {
+    throw invalidRequest(`callback.taskQueue: expected no name that starts with ${RESERVED}`);
+  }
   const retry = isRecord(callback.retry) ? (callback.retry as CallbackRetryOptions) : {};
   return { workflow: callback.workflow, taskQueue, retry };
 }

@@ -5,6 +5,11 @@ import { jsonBytes } from './text.ts';
 /** Room for the envelopes of workflow, activity and callback arguments. */
 const RESERVE = 16 * 1024;
 const MAX_SPEC_BYTES = MAX_PAYLOAD_BYTES - RESERVE;
+/**
+ * They come back twice, in the callback's argument and in its response: what they take, a response
+ * that was paid for could not.
+ */
+const MAX_CALLBACK_ARGS_BYTES = 256 * 1024;
 
 /**
  * Temporal fails the whole workflow for an argument above its limit, and so does an argument that
@@ -12,14 +17,20 @@ const MAX_SPEC_BYTES = MAX_PAYLOAD_BYTES - RESERVE;
  * @throws RequestError `InvalidRequestError`
  */
 export function checkSize(spec: unknown): void {
+  checkBytes('spec', spec, MAX_SPEC_BYTES);
+  const { callbackArgs } = Object(spec) as { callbackArgs?: unknown };
+  checkBytes('callbackArgs', callbackArgs, MAX_CALLBACK_ARGS_BYTES);
+}
+
+function checkBytes(field: string, value: unknown, limit: number): void {
   let size: number;
   try {
-    size = jsonBytes(spec);
+    size = jsonBytes(value);
   } catch {
-    throw invalidRequest('spec: expected a value that can be written as JSON');
+    throw invalidRequest(`${field}: expected a value that can be written as JSON`);
   }
-  if (size > MAX_SPEC_BYTES) {
-    throw invalidRequest(`spec: expected at most ${MAX_SPEC_BYTES} bytes of JSON, got ${size}`);
+  if (size > limit) {
+    throw invalidRequest(`${field}: expected at most ${limit} bytes of JSON, got ${size}`);
   }
 }
 

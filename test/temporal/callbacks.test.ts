@@ -327,8 +327,9 @@ describe.concurrent('however the request ends', () => {
     await handle.terminate();
     await rejection(handle.result());
     // The worker has seen it too.
-    await env.target.waitFor(({ hits: all }) =>
-      all.some(({ path, aborted }) => aborted && url.endsWith(path)),
+    await env.target.waitFor(
+      ({ hits: all }) => all.some(({ path, aborted }) => aborted && url.endsWith(path)),
+      15_000,
     );
     const callback = callbackOf(env.client, handle.workflowId, handle.firstExecutionRunId);
     expect(await exists(callback)).toBe(false);

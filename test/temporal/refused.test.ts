@@ -17,6 +17,9 @@ afterAll(async () => {
   await env[Symbol.asyncDispose]();
 });
 
+/** Temporal's word for an event, here of the callback, that came while the workflow ended. */
+const UNHANDLED_COMMAND = 1;
+
 /** A ready-made workflow's failure and its callback's argument. */
 async function refused(
   type: string,
@@ -26,7 +29,8 @@ async function refused(
   const handle = await start(env, type, { callback: callbackTo(env), ...spec }, workflowId);
   const error = await failureOf(handle.result());
   const { events } = await handle.fetchHistory();
-  expect(events!.filter((event) => event.workflowTaskFailedEventAttributes)).toEqual([]);
+  const failed = events!.flatMap((event) => event.workflowTaskFailedEventAttributes ?? []);
+  expect(failed.filter(({ cause }) => cause !== UNHANDLED_COMMAND)).toEqual([]);
   const { firstExecutionRunId } = handle;
   const argument = await callbackResult(env.client, handle.workflowId, firstExecutionRunId);
   expect(argument).toStrictEqual({
@@ -170,6 +174,12 @@ describe.concurrent('what would block a workflow is refused like the rest', () =
     expect(await failureOf(handle.result())).toMatchObject(invalid('callback'));
   });
 
+  test("callback on a queue of Temporal's own", async () => {
+    const callback = { workflow: 'rawCallback', taskQueue: '/_sys/queue' };
+    const handle = await start(env, 'patientGet', { url, callback });
+    expect(await failureOf(handle.result())).toMatchObject(invalid('callback.taskQueue: expected'));
+  });
+
   test('callback without a queue, where nobody knows one', async () => {
     for (const callback of ['rawCallback', { workflow: 'rawCallback' }]) {
       const handle = await start(env, 'patientPost', { url, callback });
@@ -196,6 +206,15 @@ describe.concurrent('a huge spec', () => {
     const body = 'x'.repeat(2 * MIB - 10_000);
     const { error } = await refused('patientPost', { url, body, callbackArgs: { kept: true } });
     expect(error).toMatchObject(invalid('spec: expected at most'));
+  });
+
+  test('whose callbackArgs leave no room for a response: nothing is sent', async () => {
+    const limit = 256 * 1024;
+    const callbackArgs = 'x'.repeat(limit - 1);
+    const { error } = await refused('patientPost', { url, callbackArgs });
+    expect(error).toMatchObject(
+      invalid(`callbackArgs: expected at most ${limit} bytes of JSON, got ${limit + 1}`),
+    );
   });
 
   test('whose callbackArgs alone fit nowhere', async () => {

@@ -253,6 +253,10 @@ test('checkSize refuses what Temporal could not take', () => {
   expect(() => checkSize('x'.repeat(limit - 1))).toThrow(`got ${limit + 1}`);
   expect(() => checkSize('é'.repeat(limit / 2))).toThrow('spec: expected at most');
   expect(() => checkSize(undefined)).not.toThrow();
+  expect(() => checkSize({ callbackArgs: 'x'.repeat(262_142) })).not.toThrow();
+  expect(() => checkSize({ callbackArgs: 'x'.repeat(262_143) })).toThrow(
+    'callbackArgs: expected at most 262144 bytes of JSON, got 262145',
+  );
   const circular: { self?: unknown } = {};
   circular.self = circular;
   for (const value of [circular, 5n, { toJSON: () => 5n }]) {
