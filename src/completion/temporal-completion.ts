@@ -46,13 +46,14 @@ export class TemporalCompletion implements TaskHandler {
 
   async markSent(task: RequestTask): Promise<void> {
     const go = (): boolean => !task.interruption && task.phase !== 'delivering';
+    // Before the call: a heartbeat that is due while it is under way must not take the mark back.
+    task.progress = { ...task.progress, sent: true };
     for (;;) {
       const { attempt } = task;
       const answer = await this.#insistence.call(task, go, () =>
-        this.#heartbeats.send(task, { ...task.progress, sent: true }),
+        this.#heartbeats.send(task, task.progress),
       );
       if (answer?.found) {
-        task.progress = { ...task.progress, sent: true };
         this.#heartbeats.obey(task, answer);
         // Not one byte is out yet: a paused request waits in Temporal like any other.
         if (answer.paused) task.interrupt('returned');

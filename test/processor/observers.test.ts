@@ -84,14 +84,20 @@ test('an observer added by an observer hears of the start once', async () => {
 
 test('one that throws or rejects disturbs nobody', async () => {
   const events: string[] = [];
-  const thrower = new Proxy<ProcessorObserver>({}, {
-    get: () => () => {
-      throw new Error('thrown');
+  const thrower = new Proxy<ProcessorObserver>(
+    {},
+    {
+      get: () => () => {
+        throw new Error('thrown');
+      },
     },
-  });
-  const rejecter = new Proxy<ProcessorObserver>({}, {
-    get: () => () => Promise.reject(new Error('rejected')),
-  });
+  );
+  const rejecter = new Proxy<ProcessorObserver>(
+    {},
+    {
+      get: () => () => Promise.reject(new Error('rejected')),
+    },
+  );
   await using harness = await startHarness({
     observers: [thrower, rejecter, recorder(events)],
   });
