@@ -240,6 +240,9 @@ export class Processor {
 
   async #run(task: RequestTask, decided: Ending | undefined): Promise<void> {
     const { handler } = this.#options;
+    // The place is kept until the outcome is delivered: while Temporal takes none, no more arrive,
+    // and what is kept stays within maxConnections.
+    this.#admission.takeOver();
     handler.begin(task);
     try {
       const ending = decided ?? (await this.#attempt(task));
@@ -248,12 +251,12 @@ export class Processor {
       this.#forget(task);
     } finally {
       handler.end(task);
+      this.#admission.leave();
     }
   }
 
-  /** One try, from its place in the admission to its ending. */
+  /** One try, under the deadline of all of them. */
   async #attempt(task: RequestTask): Promise<Ending> {
-    this.#admission.takeOver();
     const deadline = this.#armDeadline(task);
     try {
       task.signal.throwIfAborted();
@@ -263,7 +266,6 @@ export class Processor {
       return endInterrupted(task, task.interruption, task.phase === 'sent');
     } finally {
       clearTimeout(deadline);
-      this.#admission.leave();
     }
   }
 

@@ -53,7 +53,8 @@ export class RequestTask {
   #abandoned = false;
   #interruption: Interruption | undefined;
   readonly #abort = new AbortController();
-  readonly #waiters = new Set<() => void>();
+  /** Made when first needed: most tasks never pause. */
+  #waiters: Set<() => void> | undefined;
 
   constructor(input: TaskInput) {
     this.id = keyString(input.key);
@@ -139,15 +140,15 @@ export class RequestTask {
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
-        this.#waiters.delete(done);
+        this.#waiters?.delete(done);
         resolve();
       };
       const timer = setTimeout(done, ms);
-      this.#waiters.add(done);
+      (this.#waiters ??= new Set()).add(done);
     });
   }
 
   #wake(): void {
-    for (const waiter of this.#waiters) waiter();
+    for (const waiter of this.#waiters ?? []) waiter();
   }
 }

@@ -1,15 +1,11 @@
-import type { Method } from '../shared/constants.ts';
 import type { ResolvedRequest } from '../shared/resolved-request.ts';
+import type { WireResponse } from '../shared/wire.ts';
 
 /** A response as the transport read it: decoded, within the size limit, after all redirects. */
-export interface TransportResponse {
-  status: number;
-  headers: Record<string, string | string[]>;
-  body: string | null;
-  bodyEncoding: 'utf8' | 'base64';
-  url: string;
-  method: Method;
-  redirects: string[];
+export interface TransportResponse extends Pick<
+  WireResponse,
+  'status' | 'headers' | 'body' | 'bodyEncoding' | 'url' | 'method' | 'redirects'
+> {
   /** Wait the server asks for (Retry-After and its kin), in ms from now; not yet capped. */
   retryAfter: number | undefined;
 }

@@ -106,6 +106,7 @@ export class TargetServer {
   /** Answers what `/hold` keeps, with 200 and `{ "held": true }`; gives their number. */
   release(): number {
     const held = [...this.#held];
+    this.#held.clear();
     for (const response of held) json(response, 200, { held: true });
     return held.length;
   }

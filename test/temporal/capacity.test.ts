@@ -10,12 +10,16 @@ test('a full processor makes requests wait: none fails, and the target never see
     maxConnections: 20,
     observers: [{ capacityReached: () => void reached++ }],
   });
-  const url = env.target.url('/delay/300');
-  const responses = await Promise.all(Array.from({ length: 100 }, () => env.patient.get(url)));
+  const url = env.target.url('/hold');
+  const responses = Promise.all(Array.from({ length: 60 }, () => env.patient.get(url)));
+  for (let answered = 0; answered < 60; answered += env.target.release()) {
+    const full = Math.min(20, 60 - answered);
+    await env.target.waitFor(({ inFlight }) => inFlight === full, 20_000);
+  }
 
-  expect(responses.map(({ status }) => status)).toEqual(Array(100).fill(200));
+  expect((await responses).map(({ status }) => status)).toEqual(Array(60).fill(200));
   expect(env.target.peak).toBe(20);
-  expect(env.target.total).toBe(100);
+  expect(env.target.total).toBe(60);
   expect(reached).toBeGreaterThan(0);
 });
 
