@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ClientPlugin } from '@temporalio/client';
 import {
   NativeConnection,
@@ -17,10 +18,19 @@ export interface PatientPluginOptions extends Omit<
   processor?: boolean;
 }
 
+interface Patient {
+  worker: PatientWorker;
+  running: Promise<number>;
+}
+
+/** Set while our own workers are made and run: a plugin of a connection is a plugin of theirs too. */
+const ours = new AsyncLocalStorage<true>();
+
 /**
  * Runs both Patient HTTP workers beside a user's own, in its process and on its connection. Queue
  * and capacity are theirs alone, so the user's activities are never held back by slow requests.
- * One instance on several workers of a process runs one pair.
+ * One instance on several workers of a process runs one pair, which ends, drained, with the last
+ * of them; a connection that you give must stay open until then.
  *
  * @example
  * const worker = await Worker.create({ …, plugins: [new PatientPlugin({ maxConnections: 500 })] });
@@ -29,22 +39,23 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
   readonly name = 'patient-http';
   readonly #options: Omit<PatientPluginOptions, 'processor'>;
   readonly #runs: boolean;
-  readonly #ownConnections = new WeakSet<NativeConnection>();
+  readonly #taskQueue: string;
   readonly #seen = new WeakSet<Worker>();
+  #connections: NativeConnection[] = [];
   #users = 0;
-  #patient: Promise<{ worker: PatientWorker; running: Promise<number> }> | undefined;
+  #patient: Promise<Patient> | undefined;
 
   /** @throws ConfigError for wrong options */
   constructor({ processor = true, ...options }: PatientPluginOptions = {}) {
     const { observers: _, workflowBundle: __, ...checked } = options;
-    resolveOptions(checked);
+    this.#taskQueue = resolveOptions(checked).taskQueue;
     this.#options = options;
     this.#runs = processor;
   }
 
   async configureWorker(options: WorkerOptions): Promise<WorkerOptions> {
-    if (!this.#runs) return options;
-    const { taskQueue } = resolveOptions({ taskQueue: this.#options.taskQueue });
+    if (!this.#runs || ours.getStore()) return options;
+    const taskQueue = this.#taskQueue;
     if (options.taskQueue === taskQueue || options.taskQueue === requestsQueue(taskQueue)) {
       throw new ConfigError(
         `taskQueue: ${taskQueue} belongs to Patient HTTP; give your worker a queue of its own`,
@@ -53,27 +64,29 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
     if (options.connection) return options;
     // The worker would close a connection of its own making before the drain has ended.
     const connection = await NativeConnection.connect();
-    this.#ownConnections.add(connection);
+    this.#connections.push(connection);
     return { ...options, connection };
   }
 
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
     // A plugin on worker and connection is called once for each.
-    if (!this.#runs || this.#seen.has(worker)) return next(worker);
+    if (!this.#runs || ours.getStore() || this.#seen.has(worker)) return next(worker);
     this.#seen.add(worker);
     this.#users++;
+    const patient = (this.#patient ??= ours.run(true, () => this.#start(worker)));
+    // Half of what was asked for is no service: its run() ends too, and fails with our error.
+    patient
+      .then(({ running }) => running)
+      .catch(() => worker.getState() === 'RUNNING' && worker.shutdown());
     try {
-      this.#patient ??= this.#start(worker);
-      const { running } = await this.#patient;
-      running.catch(() => worker.getState() === 'RUNNING' && worker.shutdown());
       await next(worker);
     } finally {
       this.#users--;
-      await this.#leave(worker);
+      if (this.#users === 0) await this.#end(patient);
     }
   }
 
-  async #start(worker: Worker): Promise<{ worker: PatientWorker; running: Promise<number> }> {
+  async #start(worker: Worker): Promise<Patient> {
     const { namespace, identity, dataConverter } = worker.options;
     const patient = await PatientWorker.create({
       ...this.#options,
@@ -86,15 +99,15 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
   }
 
   /** The last worker to end takes the processor with it, drained. */
-  async #leave(worker: Worker): Promise<void> {
-    const connection = worker.connection;
+  async #end(patient: Promise<Patient>): Promise<void> {
+    const connections = this.#connections;
+    this.#connections = [];
+    this.#patient = undefined;
     try {
-      if (this.#users > 0 || !this.#patient) return;
-      const patient = await this.#patient;
-      this.#patient = undefined;
-      await patient.worker.shutdown();
+      const { worker } = await patient;
+      await worker.shutdown();
     } finally {
-      if (connection && this.#ownConnections.has(connection)) await connection.close();
+      await Promise.all(connections.map((connection) => connection.close()));
     }
   }
 }

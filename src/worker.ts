@@ -100,6 +100,9 @@ export class PatientWorker {
         localActivityTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
         nexusTaskSlotSupplier: { type: 'fixed-size', numSlots: 1 },
       },
+    }).catch(async (error: unknown) => {
+      await discard(main);
+      throw error;
     });
     const closeTransport = (): Promise<void> => transport.close({ force: true });
     return new PatientWorker(resolved, processor, main, requests.worker, closeTransport);
@@ -140,7 +143,12 @@ export class PatientWorker {
   }
 
   async #run(): Promise<number> {
-    await (this.#started = this.processor.start());
+    try {
+      await (this.#started = this.processor.start());
+    } catch (error) {
+      await Promise.all([discard(this.#main), discard(this.#requests)]);
+      throw error;
+    }
     const main = this.#main.run();
     // Marked as handled: either worker's failure ends the other, and is thrown below.
     main.catch(() => stop(this.#requests));
@@ -159,6 +167,11 @@ export class PatientWorker {
     // The main worker goes on meanwhile: cancels arrive through it.
     return this.processor.stop(this.#options);
   }
+}
+
+/** A worker holds on to its connection until it has run. */
+async function discard(worker: Worker): Promise<void> {
+  await worker.runUntil(Promise.resolve());
 }
 
 function stop(worker: Worker): void {

@@ -4,7 +4,8 @@ interface Waiter {
 
 /**
  * The one bound on requests in flight. A place is reserved before its request is even asked for,
- * so a full processor makes others wait, in order of arrival, and refuses nobody.
+ * so a full processor makes others wait, in order of arrival, and refuses nobody. A closed one, as
+ * before the start and from the drain on, grants none at all.
  *
  * A poller's reservation becomes its task's place at once, although Temporal gives the slot back
  * only some time later: reservations are alike, so the number taken over is all there is to know.
@@ -13,6 +14,7 @@ export class Admission {
   readonly #max: number;
   readonly #onFull: () => void;
   readonly #waiters = new Set<Waiter>();
+  #isOpen = false;
   #taken = 0;
   #takenOver = 0;
 
@@ -21,11 +23,20 @@ export class Admission {
     this.#onFull = onFull;
   }
 
+  open(): void {
+    this.#isOpen = true;
+    this.#grant();
+  }
+
+  close(): void {
+    this.#isOpen = false;
+  }
+
   /** A place, as soon as there is one. Rejects with the signal's reason when it aborts first. */
   reserve(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
     if (this.tryReserve()) return Promise.resolve();
-    this.#onFull();
+    if (this.#isOpen) this.#onFull();
     return new Promise((resolve, reject) => {
       const abort = (): void => {
         this.#waiters.delete(waiter);
@@ -44,7 +55,7 @@ export class Admission {
 
   /** A place if there is one now. */
   tryReserve(): boolean {
-    if (this.#taken >= this.#max) return false;
+    if (!this.#hasPlace) return false;
     this.#taken++;
     return true;
   }
@@ -63,8 +74,16 @@ export class Admission {
   /** A task gives up its place. */
   leave(): void {
     this.#taken--;
+    this.#grant();
+  }
+
+  get #hasPlace(): boolean {
+    return this.#isOpen && this.#taken < this.#max;
+  }
+
+  #grant(): void {
     for (const waiter of this.#waiters) {
-      if (this.#taken >= this.#max) return;
+      if (!this.#hasPlace) return;
       this.#waiters.delete(waiter);
       this.#taken++;
       waiter.grant();

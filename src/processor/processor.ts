@@ -113,6 +113,7 @@ export class Processor {
       throw error;
     }
     this.#state = 'running';
+    this.#admission.open();
     this.#observers.notify('start');
   }
 
@@ -160,7 +161,9 @@ export class Processor {
 
   /** Takes nothing new; what is in flight goes on. From `running` only; a no-op otherwise. */
   drain(): void {
-    if (this.#state === 'running') this.#state = 'draining';
+    if (this.#state !== 'running') return;
+    this.#state = 'draining';
+    this.#admission.close();
   }
 
   /**
@@ -169,7 +172,8 @@ export class Processor {
    * is under way, if any.
    */
   async stop(options: StopOptions): Promise<number> {
-    if (this.#state === 'running' || this.#state === 'draining') {
+    this.drain();
+    if (this.#state === 'draining') {
       this.#state = 'stopping';
       this.#stopped = this.#stop(options);
     }

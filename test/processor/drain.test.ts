@@ -110,14 +110,15 @@ test('what arrives while it drains is given back unsent', async () => {
   const { processor, target, handler } = harness;
   await harness.submit('/hold');
   await target.waitFor(({ inFlight }) => inFlight === 1);
+  const [first, second, third] = [harness.place(), harness.place(), harness.place()];
   processor.drain();
-  await harness.submit('/draining');
+  await harness.submit('/draining', { place: first });
   const stopped = processor.stop({ shutdownTimeout: LONG, drainTimeout: LONG });
-  await harness.submit('/stopping');
+  await harness.submit('/stopping', { place: second });
   await waitFor(() => handler.endings.length === 2);
   target.release();
   await stopped;
-  await harness.submit('/stopped');
+  await harness.submit('/stopped', { place: third });
   await waitFor(() => handler.endings.length === 4);
   expect(handler.kinds).toEqual({
     '/draining': 'return',
@@ -131,10 +132,11 @@ test('what arrives while it drains is given back unsent', async () => {
 test('a mark of an earlier attempt survives a hand-over: what may be sent is not sent again', async () => {
   await using harness = await startHarness();
   const { processor, handler } = harness;
+  const place = harness.place();
   processor.drain();
   const attempt = { number: 2, scheduledAt: Date.now(), token: new Uint8Array() };
   const progress = { sent: true, tries: 0, returns: 0 };
-  await harness.submit('/sent-before', { spec: post, attempt, progress });
+  await harness.submit('/sent-before', { spec: post, attempt, progress, place });
   await waitFor(() => handler.endings.length === 1);
   expect(handler.kinds).toEqual({ '/sent-before': 'OutcomeUnknownError' });
 });
@@ -145,9 +147,10 @@ test('a newer attempt attaches to what is in flight, also while it drains', asyn
   const key = keyOf('one');
   await harness.submit('/hold', { key });
   await target.waitFor(({ inFlight }) => inFlight === 1);
+  const place = harness.place();
   const stopped = processor.stop({ shutdownTimeout: LONG, drainTimeout: LONG });
   const attempt = { number: 2, scheduledAt: Date.now() + 1, token: new Uint8Array([2]) };
-  await harness.submit('/hold', { key, attempt });
+  await harness.submit('/hold', { key, attempt, place });
   expect([...processor.tasks]).toMatchObject([
     { attempt: { number: 2 }, progress: { returns: 1 } },
   ]);

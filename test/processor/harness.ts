@@ -66,6 +66,8 @@ export function kindOf(ending: Ending): string {
 
 export interface Submission extends Partial<Omit<TaskInput, 'request'>> {
   spec?: Partial<RequestSpec>;
+  /** Of {@link Harness.place}, when it was reserved long before, as an open poll has done. */
+  place?: Promise<void>;
 }
 
 export class Harness implements AsyncDisposable {
@@ -95,9 +97,9 @@ export class Harness implements AsyncDisposable {
   }
 
   /** As the gated worker does: a place first, then the request, then the place's release. */
-  async submit(path: string, { spec, ...input }: Submission = {}): Promise<void> {
+  async submit(path: string, { spec, place, ...input }: Submission = {}): Promise<void> {
     const { admission } = this.processor;
-    await admission.reserve(new AbortController().signal);
+    await (place ?? this.place());
     try {
       await this.processor.submit({
         key: keyOf(randomUUID()),
@@ -114,6 +116,10 @@ export class Harness implements AsyncDisposable {
     } finally {
       admission.release();
     }
+  }
+
+  place(): Promise<void> {
+    return this.processor.admission.reserve(new AbortController().signal);
   }
 
   /** Resolves once so many requests have ended. */

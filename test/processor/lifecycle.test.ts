@@ -59,7 +59,6 @@ test('what is no step from a state does nothing', async () => {
   await processor.start();
   expect(processor.state).toBe('draining');
 
-  await harness.submit('/hold');
   await processor.stop(NOW);
   processor.drain();
   await processor.stop(NOW);
@@ -204,4 +203,20 @@ test('who gives up waiting for a place leaves it to the next', async () => {
   expect(admission.tryReserve()).toBe(false);
   admission.release();
   expect(admission.tryReserve()).toBe(true);
+});
+
+test('no place is granted but while it runs', async () => {
+  const events: string[] = [];
+  await using harness = await startHarness({ observers: [recorder(events)] });
+  const { processor } = harness;
+  processor.drain();
+  expect(processor.admission.tryReserve()).toBe(false);
+  let granted = false;
+  const place = harness.place().then(() => (granted = true));
+  await processor.stop(NOW);
+  expect(granted).toBe(false);
+  await processor.start();
+  await place;
+  // Who waits for the start does not wait for room.
+  expect(events).toEqual(['start', 'stop', 'start']);
 });

@@ -33,8 +33,9 @@ test('what is handed over has its pair, what never started has none', async () =
   const { processor, target } = harness;
   await harness.submit('/hold');
   await target.waitFor(({ inFlight }) => inFlight === 1);
+  const place = harness.place();
   processor.drain();
-  await harness.submit('/never');
+  await harness.submit('/never', { place });
   await waitFor(() => harness.handler.endings.length === 1);
   await processor.stop({ shutdownTimeout: 0, drainTimeout: 5_000 });
   expect(harness.handler.kinds).toEqual({ '/never': 'return', '/hold': 'return' });

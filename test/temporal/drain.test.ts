@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { expect, test } from 'vitest';
 import { requestError, type RequestSpec, type WireResponse } from '../../src/index.ts';
+import { PatientWorker } from '../../src/worker.ts';
 import { startEnvironment, type Environment } from '../support/environment.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { failureOf } from './support/outcomes.ts';
@@ -97,7 +99,7 @@ test('a POST whose connection does not stand yet is handed over', async () => {
   await once(mute, 'close');
 });
 
-test('what a draining worker still gets, it gives back', async () => {
+test('what the open polls of a draining worker still get, it gives back', async () => {
   await using env = await startEnvironment({ maxCrashes: 0 });
   env.worker.processor.drain();
   const workflowId = randomUUID();
@@ -179,4 +181,21 @@ test('a shutdown right after the start ends it', async () => {
     expect(worker.processor.state).toBe('stopped');
     await second[Symbol.asyncDispose]();
   }
+});
+
+test('a worker that cannot be made or started leaves the connection free', async () => {
+  await using env = await startEnvironment();
+  const connection = await NativeConnection.connect({ address: env.address });
+  const options = { connection, taskQueue: randomUUID(), workflowBundle: env.workflowBundle };
+  // Temporal refuses a second worker for a queue on the same connection.
+  const squatter = await Worker.create({
+    ...{ connection, taskQueue: `${options.taskQueue}:requests` },
+    activities: { nothing: async () => undefined },
+  });
+  await squatter.runUntil(expect(PatientWorker.create(options)).rejects.toThrow());
+
+  const worker = await PatientWorker.create({ ...options, redisUrl: 'redis://127.0.0.1:1' });
+  await expect(worker.run()).rejects.toThrow(/127\.0\.0\.1:1/);
+  expect(worker.processor.state).toBe('stopped');
+  await connection.close();
 });
