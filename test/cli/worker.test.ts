@@ -63,8 +63,9 @@ test('a request in flight is delivered before the process ends', async () => {
   const taskQueue = newQueue();
   await using target = await startTargetServer();
   await using worker = startWorker(taskQueue);
+  await worker.prints(READY);
   const response = request(taskQueue, 'patientGet', target.url('/hold'));
-  await target.waitFor(({ inFlight }) => inFlight === 1, 20_000);
+  await target.waitFor(({ inFlight }) => inFlight === 1);
   worker.kill('SIGTERM');
   await worker.prints('draining, 1 request in this process');
   target.release();
@@ -77,8 +78,9 @@ test('the second signal says what would be lost, the third exits', async () => {
   const taskQueue = newQueue();
   await using target = await startTargetServer();
   await using worker = startWorker(taskQueue);
+  await worker.prints(READY);
   const ended = request(taskQueue, 'patientPost', target.url('/hold')).catch((error) => error);
-  await target.waitFor(({ inFlight }) => inFlight === 1, 20_000);
+  await target.waitFor(({ inFlight }) => inFlight === 1);
   worker.kill('SIGTERM');
   await worker.prints('draining');
   await pastEcho();
@@ -122,16 +124,19 @@ test.for<[name: string, message: RegExp, env: Record<string, string>]>([
   expect(stdout).toBe('');
 });
 
-test('wrong usage is exit code 2; --version and --help say what they should', async () => {
-  expect(await run([MAIN, 'wrok'])).toMatchObject({ code: 2, stdout: '' });
-  expect(await run([MAIN, 'worker', '--port', '1'])).toMatchObject({ code: 2, stdout: '' });
+test.for([['wrok'], ['worker', '--port', '1']])('wrong usage: patient %s', async (args) => {
+  expect(await run([MAIN, ...args])).toMatchObject({ code: 2, stdout: '' });
+});
+
+test.for(['', 'worker', 'start'])('patient %s --help', async (command) => {
+  const { code, stdout } = await run([MAIN, ...(command ? [command] : []), '--help']);
+  expect(stdout).toContain(`Usage: patient ${command}`);
+  expect(stdout).toContain('Examples:');
+  expect(code).toBe(0);
+});
+
+test('patient --version', async () => {
   expect((await run([MAIN, '--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-  for (const command of ['', 'worker', 'start']) {
-    const { code, stdout } = await run([MAIN, ...(command ? [command] : []), '--help']);
-    expect(stdout).toContain(`Usage: patient ${command}`);
-    expect(stdout).toContain('Examples:');
-    expect(code).toBe(0);
-  }
 });
 
 async function withClient<T>(use: (client: Client) => Promise<T>): Promise<T> {

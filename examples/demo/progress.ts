@@ -1,0 +1,69 @@
+import type { ProcessorObserver, TaskView, WireResponse } from '../../src/index.ts';
+
+const REDRAW = 200;
+/** On a pipe, where lines stay. */
+const LINE = 3_000;
+
+/** Watches the processor as an observer, and shows what it sees. */
+export class Progress implements ProcessorObserver {
+  #total = 0;
+  #inFlight = 0;
+  #done = 0;
+  #failed = 0;
+  #tries = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #started = 0;
+  readonly #isTTY = process.stdout.isTTY;
+  peak = 0;
+  #setReady: () => void = () => undefined;
+  /** The processor takes requests. */
+  readonly ready = new Promise<void>((resolve) => (this.#setReady = resolve));
+
+  start(): void {
+    this.#setReady();
+  }
+
+  requestStart(): void {
+    this.#tries++;
+    this.peak = Math.max(this.peak, ++this.#inFlight);
+  }
+
+  requestEnd(): void {
+    this.#inFlight--;
+  }
+
+  requestResponse(task: TaskView, { status }: WireResponse, retryIn?: number): void {
+    const isError = task.request.raiseErrorResponses && (status < 200 || status > 299);
+    this.#ended(isError, retryIn);
+  }
+
+  requestError(_task: TaskView, _error: Error, retryIn?: number): void {
+    this.#ended(true, retryIn);
+  }
+
+  #ended(failed: boolean, retryIn: number | undefined): void {
+    if (retryIn !== undefined) return;
+    this.#done++;
+    if (failed) this.#failed++;
+  }
+
+  begin(total: number): void {
+    this.#total = total;
+    this.#started = performance.now();
+    this.#timer = setInterval(() => this.#show(), this.#isTTY ? REDRAW : LINE);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#show();
+    if (this.#isTTY) process.stdout.write('\n');
+  }
+
+  #show(): void {
+    const seconds = ((performance.now() - this.#started) / 1000).toFixed(0);
+    const line =
+      `${this.#done}/${this.#total} calls done, ${this.#inFlight} in flight, ` +
+      `${this.#failed} failed, ${this.#tries} tries, ${seconds} s`;
+    process.stdout.write(this.#isTTY ? `\r\x1b[K${line}` : `${line}\n`);
+  }
+}
