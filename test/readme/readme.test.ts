@@ -1,7 +1,7 @@
 /*
- * What the README shows is run as it stands there: its TypeScript from `snippets`, its commands in
- * a shell, its JSON against a real worker. Only addresses are replaced. One Temporal server, whose
- * worker is the README's own; a block that nothing here knows fails.
+ * What the README shows is run as it stands there, with nothing but addresses replaced: its
+ * TypeScript from `snippets`, its JSON against a worker, its commands unless they have tests of
+ * their own. The worker is the README's own too. A block that nothing here knows fails.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,10 +33,11 @@ import * as workflows from './snippets/workflows/index.ts';
 
 const root = new URL('../../', import.meta.url);
 const workflowsPath = fileURLToPath(new URL('./snippets/workflows/index.ts', import.meta.url));
-const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as Record<
-  'scripts' | 'peerDependencies',
-  Record<string, string>
->;
+const manifest: {
+  scripts: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional?: boolean }>;
+} = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
 /** The API that the README calls; here it is the target server. */
 const API = 'https://api.example.com';
 
@@ -186,41 +187,42 @@ describe('TypeScript', () => {
   test.each(Object.entries(runs))('%s', (_, run) => run());
 });
 
-/** How a command is run, by the first pattern it matches. */
-const shell: [pattern: RegExp, run: (command: string, found: RegExpExecArray) => unknown][] = [
-  // Each has tests of its own; this one is run by one of them.
-  [/^npm (?:run )?(\S+)/, (_, [, name = '']) => expect(scriptOrCommand).toContain(name)],
-  [/^node (\S+)/, (_, [, script = '']) => expect(existsSync(new URL(script, root))).toBe(true)],
-  [
-    /^((?:\w+=\S+ )*)npx patient (worker)$/,
-    async (_, [, settings = '', command = '']) => {
-      const given = settings.trim().split(/[ =]/);
-      const env = Object.fromEntries(
-        given.flatMap((name, i) => (i % 2 ? [] : [[name, given[i + 1]!]])),
-      );
-      expect(env).toHaveProperty('TEMPORAL_ADDRESS');
-      await using worker = start(['dist/src/cli/main.js', command], {
-        ...env,
-        TEMPORAL_ADDRESS: temporal.address,
-      });
-      await worker.prints(`ready: .*, ${env['PATIENT_MAX_CONNECTIONS']} connections`);
-      worker.kill('SIGTERM');
-      expect((await worker.end()).code).toBe(0);
-    },
-  ],
-  [
-    /^temporal (.+)$/,
-    async (_, [, args = '']) => {
-      const { code, output } = await sh(
-        `"$TEMPORAL_CLI_PATH" ${args.replaceAll(API, target.origin)}`,
-      );
-      expect(code, output).toBe(0);
-      expect(output).toMatch(/"?status"?:\s*200/);
-    },
-  ],
+/** How a command is run, by the first pattern it matches; gets the pattern's groups. */
+const shell: [pattern: RegExp, run: (first: string, second: string) => unknown][] = [
+  // What these do has tests of its own; here it counts that they are there.
+  [/^npm run (\S+)/, (script) => expect(manifest.scripts).toHaveProperty(script)],
+  [/^npm test$/, () => expect(manifest.scripts).toHaveProperty('test')],
+  [/^npm ci$/, () => expect(existsSync(new URL('package-lock.json', root))).toBe(true)],
+  [/^npm install (.+)/, (names) => expect(names.split(' ').sort()).toEqual(requiredPeers())],
+  [/^node (\S+)$/, (script) => expect(existsSync(new URL(script, root))).toBe(true)],
+  [/^((?:\w+=\S+ )+)npx patient (worker)$/, runPatient],
+  [/^temporal (.+)$/, runTemporal],
 ];
 
-const scriptOrCommand = [...Object.keys(manifest.scripts), 'install', 'pack', 'ci'];
+function requiredPeers(): string[] {
+  const { peerDependencies, peerDependenciesMeta } = manifest;
+  const isRequired = (name: string): boolean => !peerDependenciesMeta[name]?.optional;
+  return Object.keys(peerDependencies).filter(isRequired).sort();
+}
+
+async function runPatient(settings: string, command: string): Promise<void> {
+  const pairs = settings.trim().split(' ');
+  const env: Record<string, string> = Object.fromEntries(pairs.map((pair) => pair.split('=')));
+  expect(env).toHaveProperty('TEMPORAL_ADDRESS');
+  await using worker = start(['dist/src/cli/main.js', command], {
+    ...env,
+    TEMPORAL_ADDRESS: temporal.address,
+  });
+  await worker.prints(`ready: .*, ${env['PATIENT_MAX_CONNECTIONS']} connections`);
+  worker.kill('SIGTERM');
+  expect((await worker.end()).code).toBe(0);
+}
+
+async function runTemporal(args: string): Promise<void> {
+  const { code, output } = await sh(`"$TEMPORAL_CLI_PATH" ${args.replaceAll(API, target.origin)}`);
+  expect(code, output).toBe(0);
+  expect(output).toMatch(/"?status"?:\s*200/);
+}
 
 async function sh(command: string): Promise<{ code: number; output: string }> {
   const env = { ...process.env, TEMPORAL_ADDRESS: temporal.address };
@@ -234,20 +236,12 @@ async function sh(command: string): Promise<{ code: number; output: string }> {
 }
 
 describe('commands', () => {
-  const all = ofLanguage('sh').flatMap(commands);
-
-  test.each(all)('%s', async (command) => {
-    const [pattern, run] = shell.find(([known]) => known.test(command)) ?? [];
-    expect(pattern, 'a command that this test knows').toBeDefined();
-    await run!(command, pattern!.exec(command)!);
-  });
-
-  test('all that Temporal’s packages must be there is installed', () => {
-    const install = all.find((command) => command.startsWith('npm install @temporalio'));
-    const required = Object.keys(manifest.peerDependencies).filter(
-      (name) => name !== '@temporalio/testing',
-    );
-    expect(install?.split(' ').slice(2).sort()).toEqual(required.sort());
+  test.each(ofLanguage('sh').flatMap(commands))('%s', async (command) => {
+    const known = shell.find(([pattern]) => pattern.test(command));
+    expect(known, 'a command that this test knows').toBeDefined();
+    const [pattern, run] = known!;
+    const [, first = '', second = ''] = pattern.exec(command)!;
+    await run(first, second);
   });
 });
 
