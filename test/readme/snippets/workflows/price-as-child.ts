@@ -6,7 +6,7 @@ export async function priceAsChild(api: string, order: string): Promise<number> 
   const wire = await executeChild(patientGet, {
     workflowId: `price-${order}`,
     taskQueue: 'patient-http',
-    args: [{ url: `${api}/price/${order}`, timeout: '10m' }],
+    args: [{ url: `${api}/price/${order}`, timeout: '10m', raiseErrorResponses: true }],
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
   });
   return toResponse(wire!).json<{ amount: number }>().amount;

@@ -2,11 +2,12 @@
 import { log } from '@temporalio/workflow';
 import { defineCallback, patient } from 'patient-http/workflow';
 
-export async function priceOrder(api: string, order: string): Promise<string> {
+export async function priceOrder(baseUrl: string, order: string): Promise<string> {
+  const api = patient.extend({ baseUrl, timeout: '10m', raiseErrorResponses: true });
   // May take minutes; it holds no slot of this worker.
-  const price = await patient.get(`${api}/price/${order}`, { timeout: '10m' });
+  const price = await api.get(`price/${order}`);
   // Goes on by itself. It is never silently sent twice, also when a process is killed.
-  return patient.submit.post(`${api}/invoices`, {
+  return api.submit.post('invoices', {
     json: price.json(),
     callback: 'invoiced',
     callbackArgs: order,
