@@ -9,6 +9,9 @@ export function retriesStatus(status: number, request: ResolvedRequest): boolean
   return request.resendable || NOT_PROCESSED.has(status);
 }
 
+/** ms from a delay's end to the next try: Temporal's dispatch, rounded up. */
+const DISPATCH = 1_000;
+
 /** What was never sent can always be tried again; what was sent only if it may be re-sent. */
 export function retriesError(error: RequestError, request: ResolvedRequest): boolean {
   return error.transient && (error.phase !== 'sent' || request.resendable);
@@ -37,5 +40,5 @@ export function nextTryIn(
     retryAfter === undefined
       ? Math.round(backoff * (0.8 + 0.4 * random()))
       : Math.min(retryAfter, maxRetryAfter);
-  return delay < remaining ? delay : undefined;
+  return delay + DISPATCH < remaining ? delay : undefined;
 }

@@ -103,6 +103,11 @@ export class TargetServer {
     return this.#counts.get(path) ?? 0;
   }
 
+  /** Requests that `/hold` keeps now. */
+  get held(): number {
+    return this.#held.size;
+  }
+
   /** Answers what `/hold` keeps, with 200 and `{ "held": true }`; gives their number. */
   release(): number {
     const held = [...this.#held];

@@ -14,7 +14,7 @@ test('a full processor makes requests wait: none fails, and the target never see
   const responses = Promise.all(Array.from({ length: 60 }, () => env.patient.get(url)));
   for (let answered = 0; answered < 60; answered += env.target.release()) {
     const full = Math.min(20, 60 - answered);
-    await env.target.waitFor(({ inFlight }) => inFlight === full, 20_000);
+    await env.target.waitFor(({ held }) => held === full, 20_000);
   }
 
   expect((await responses).map(({ status }) => status)).toEqual(Array(60).fill(200));
