@@ -192,7 +192,9 @@ test('a worker that cannot be made or started leaves the connection free', async
     ...{ connection, taskQueue: `${options.taskQueue}:requests` },
     activities: { nothing: async () => undefined },
   });
-  await squatter.runUntil(expect(PatientWorker.create(options)).rejects.toThrow());
+  await squatter.runUntil(async () => {
+    await expect(PatientWorker.create(options)).rejects.toThrow('multiple workers');
+  });
 
   const worker = await PatientWorker.create({ ...options, redisUrl: 'redis://127.0.0.1:1' });
   await expect(worker.run()).rejects.toThrow(/127\.0\.0\.1:1/);
