@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
 import {
   bundleWorkflowCode,
+  DefaultLogger,
   Runtime,
   Worker,
   type NativeConnection,
@@ -42,7 +43,12 @@ export interface PatientWorkerOptions extends PatientOptions {
 export function bundleWorkflows(): Promise<WorkflowBundleOption> {
   // A directory: it holds index.ts in the source tree and index.js in the package.
   const workflowsPath = fileURLToPath(new URL('../workflows/', import.meta.url));
-  return bundleWorkflowCode({ workflowsPath, logger: Runtime.instance().logger });
+  const { logger } = Runtime.instance();
+  // At level INFO the bundler prints all of webpack's own report.
+  const warnings = new DefaultLogger('WARN', ({ level, message, meta }) => {
+    logger.log(level, message, meta);
+  });
+  return bundleWorkflowCode({ workflowsPath, logger: warnings });
 }
 
 /**

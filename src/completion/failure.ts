@@ -1,10 +1,10 @@
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 import { failureDetail } from '../shared/failure.ts';
 import type { WireError } from '../shared/wire.ts';
 
 /** The final failure of a request: Temporal does not try it again. */
 export function finalFailure(error: WireError): ApplicationFailure {
-  return ApplicationFailure.create({
+  return withoutStack({
     type: error.type,
     message: error.message,
     nonRetryable: true,
@@ -19,11 +19,18 @@ export function retryFailure(
   delay: number,
   error?: WireError,
 ): ApplicationFailure {
-  return ApplicationFailure.create({
+  return withoutStack({
     type,
     message,
     // 0 would mean "no retry" to the server.
     nextRetryDelay: Math.max(1, Math.round(delay)),
     ...(error ? { details: [failureDetail(error)] } : {}),
   });
+}
+
+/** The worker's frames say nothing of the request, and would tell history its paths. */
+function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
+  const failure = ApplicationFailure.create(options);
+  failure.stack = '';
+  return failure;
 }
