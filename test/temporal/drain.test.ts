@@ -7,7 +7,7 @@ import { requestError, type RequestSpec, type WireResponse } from '../../src/ind
 import { PatientWorker } from '../../src/worker.ts';
 import { startEnvironment, type Environment } from '../support/environment.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { failureOf } from './support/outcomes.ts';
+import { exists, failureOf } from './support/outcomes.ts';
 import { startSecondWorker } from './support/second-worker.ts';
 
 /** Long enough for a loaded machine, far below the heartbeat timeout; no test waits for it all. */
@@ -104,9 +104,10 @@ test('what the open polls of a draining worker still get, it gives back', async 
   env.worker.processor.drain();
   const workflowId = randomUUID();
   const response = send(env, '/status/200', post, workflowId);
-  const { workflow } = env.client;
+  const handle = env.client.workflow.getHandle(workflowId);
+  await waitFor(() => exists(handle));
   await waitFor(async () => {
-    const { raw } = await workflow.getHandle(workflowId).describe();
+    const { raw } = await handle.describe();
     return raw.pendingActivities?.some(({ attempt }) => attempt === 2);
   });
   expect(env.target.total).toBe(0);
