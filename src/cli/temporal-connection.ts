@@ -1,5 +1,6 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
+  makeTelemetryFilterString,
   NativeConnection,
   Runtime,
   type Logger,
@@ -18,6 +19,10 @@ interface TemporalSettings {
   connectionOptions: NativeConnectionOptions;
   namespace?: string;
 }
+
+/** The SDK's default, less one warning per repeated call: an outage is told once, by us. */
+const CORE_LOG_FILTER =
+  makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) + ',temporalio_client::retry=ERROR';
 
 /**
  * The way to Temporal by the `TEMPORAL_*` variables and the profile they name.
@@ -43,7 +48,7 @@ export async function connect(
     logger,
     // The SDK would only stop polling; ours drain, and tell what a second signal would cost.
     shutdownSignals: [],
-    telemetryOptions: { logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+    telemetryOptions: { logging: { filter: CORE_LOG_FILTER, forward: {} } },
   });
   const address = connectionOptions.address ?? 'localhost:7233';
   const connection = await connectTo(connectionOptions, address);

@@ -25,8 +25,9 @@ interface HeartbeatResponse {
 }
 
 const NOT_FOUND = 5;
-/** `temporal.api.enums.v1.WorkflowExecutionStatus` */
-const WORKFLOW_RUNNING = 1;
+/** The open ones of `temporal.api.enums.v1.WorkflowExecutionStatus`. */
+const RUNNING = 1;
+const PAUSED = 8;
 
 /**
  * Temporal's calls by task token, made raw: `AsyncCompletionClient` drops the gRPC status, without
@@ -94,7 +95,8 @@ export class ActivityRpc {
         execution: { workflowId, runId },
       });
       // A terminated workflow still lists the activities it had.
-      if (description.workflowExecutionInfo?.status !== WORKFLOW_RUNNING) return false;
+      const status = description.workflowExecutionInfo?.status;
+      if (status !== RUNNING && status !== PAUSED) return false;
       return description.pendingActivities.some((pending) => pending.activityId === activityId);
     } catch (error) {
       if (isNotFound(error)) return false;

@@ -90,7 +90,14 @@ export class TemporalCompletion implements TaskHandler {
   }
 
   async #deliver(task: RequestTask, decided: Outcome): Promise<void> {
-    const { outcome, payloads } = await encodeOutcome(this.#rpc, task, decided);
+    // A codec can fail like Temporal can: what is in hand is not lost for it.
+    const encoded = await this.#insistence.call(
+      task,
+      () => !task.abandoned,
+      () => encodeOutcome(this.#rpc, task, decided),
+    );
+    if (!encoded) return;
+    const { outcome, payloads } = encoded;
     let settled = false;
     const settle = async (): Promise<void> => {
       settled ||= await this.#liveness.settle(task.key, outcome);

@@ -70,7 +70,7 @@ export const optionsSchema = z.strictObject({
     ),
   maxCrashes: integer(0)
     .default(3)
-    .describe('A request is given up when this many processes have died with it.'),
+    .describe('A request is given up when more processes than this have died with it.'),
   callbackTaskQueue: name().optional().describe('Queue of callback workflows given by name alone.'),
   retry: retryDefaultsSchema.prefault({}),
   allowPrivateAddresses: flag()
