@@ -1,4 +1,5 @@
 export { PatientClient, type PatientClientOptions, type RequestHandle } from './client.ts';
+export { optionsFromEnvironment } from './config/environment.ts';
 export { ConfigError, type PatientOptions } from './config/options.ts';
 export { PatientPlugin, type PatientPluginOptions } from './plugin.ts';
 export type { ProcessorObserver, TaskView } from './processor/observers.ts';

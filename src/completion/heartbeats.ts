@@ -27,8 +27,8 @@ export class Heartbeats {
   }
 
   start(task: RequestTask): void {
-    // Jittered: thousands of requests that started together must not beat together.
-    this.#schedule(task, (task.heartbeatTimeout / 3) * (0.8 + 0.2 * Math.random()));
+    // The first at random: thousands of requests that started together must not beat together.
+    this.#schedule(task, interval(task) * (0.7 + 0.3 * Math.random()));
   }
 
   stop(task: RequestTask): void {
@@ -89,6 +89,10 @@ export class Heartbeats {
     } else if ((await this.resolveFence(task, attempt)) === 'closed') {
       task.interrupt('closed');
     }
-    if (this.#timers.has(task)) this.start(task);
+    if (this.#timers.has(task)) this.#schedule(task, interval(task));
   }
+}
+
+function interval({ heartbeatTimeout }: RequestTask): number {
+  return heartbeatTimeout / 3;
 }
