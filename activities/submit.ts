@@ -17,6 +17,9 @@ import type { ResolvedRequest } from '../src/shared/resolved-request.ts';
  */
 const outsideActivities = AsyncLocalStorage.snapshot();
 
+/** One for all: nobody looks at its stack, and taking one for each request is not free. */
+const COMPLETED_LATER = new CompleteAsyncError();
+
 export function createRequestActivities(
   processor: Pick<Processor, 'submit'>,
   defaults: RequestDefaults,
@@ -33,14 +36,15 @@ export function createRequestActivities(
         attempt: {
           number: info.attempt,
           scheduledAt: info.currentAttemptScheduledTimestampMs,
-          token: info.taskToken,
+          // A copy: the original is a view that keeps the whole task, arguments and all, in memory.
+          token: new Uint8Array(info.taskToken),
         },
         progress: readProgress(info.heartbeatDetails),
         heartbeatTimeout: info.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT,
         deadlineAt: deadline === undefined ? undefined : info.scheduledTimestampMs + deadline,
       };
       await outsideActivities(() => processor.submit(input));
-      throw new CompleteAsyncError();
+      throw COMPLETED_LATER;
     },
   };
 }

@@ -61,9 +61,11 @@ export const retryDefaultsSchema = z
 
 /** One interval given alone moves the other's default out of its way. */
 export function mergeRetry(
-  retry: z.output<typeof retrySchema> = {},
+  retry: z.output<typeof retrySchema> | undefined,
   defaults: ResolvedRetry,
 ): ResolvedRetry {
+  // Shared by all requests that say nothing.
+  if (!retry) return defaults;
   const {
     initialInterval = Math.min(defaults.initialInterval, retry.maximumInterval ?? Infinity),
   } = retry;
