@@ -2,7 +2,7 @@ export { PatientClient, type PatientClientOptions, type RequestHandle } from './
 export { optionsFromEnvironment } from './config/environment.ts';
 export { ConfigError, type PatientOptions } from './config/options.ts';
 export { PatientPlugin, type PatientPluginOptions } from './plugin.ts';
-export type { ProcessorObserver, TaskView } from './processor/observers.ts';
+export type { ObservedError, ProcessorObserver, TaskView } from './processor/observers.ts';
 export { bundleWorkflows, PatientWorker, type PatientWorkerOptions } from './worker.ts';
 export { PatientResponse, toResponse } from './shared/response.ts';
 export type { ErrorType, ErrorWord } from './shared/errors.ts';

@@ -15,7 +15,7 @@ import { TemporalCompletion } from './completion/temporal-completion.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from './config/options.ts';
 import { createTransport } from './http/transport.ts';
 import { MemoryLiveness } from './liveness/memory.ts';
-import type { Liveness, Orphan } from './liveness/port.ts';
+import type { Liveness, ReleaseOrphan } from './liveness/port.ts';
 import { RedisLiveness } from './liveness/redis.ts';
 import type { ProcessorObserver } from './processor/observers.ts';
 import { Processor } from './processor/processor.ts';
@@ -72,8 +72,8 @@ export class PatientWorker {
     const log = Runtime.instance().logger;
     const transport = createTransport(resolved);
     const requests: { worker?: Worker } = {};
-    const liveness = createLiveness(resolved, namespace, log, (orphan) =>
-      handler.releaseOrphan(orphan),
+    const liveness = createLiveness(resolved, namespace, log, (orphan, go) =>
+      handler.releaseOrphan(orphan, go),
     );
     const handler = new TemporalCompletion(() => requests.worker!.client!, liveness, log);
     const { maxConnections, maxCrashes } = resolved;
@@ -140,19 +140,23 @@ export class PatientWorker {
     return (this.#running ??= this.#run());
   }
 
-  /** Stops taking requests and drains; resolves with `run()`. Idempotent. */
+  /**
+   * Stops taking requests and drains; resolves with `run()`. Idempotent. Before `run()` it gives
+   * the workers up, and `run()` has nothing left to do.
+   */
   async shutdown(): Promise<number> {
+    this.#running ??= this.#discard();
     // A worker cannot be stopped before it runs.
     await this.#started;
     stop(this.#requests);
-    return (await this.#running) ?? 0;
+    return await this.#running;
   }
 
   async #run(): Promise<number> {
     try {
       await (this.#started = this.processor.start());
     } catch (error) {
-      await Promise.all([discard(this.#main), discard(this.#requests)]);
+      await this.#discard();
       throw error;
     }
     const main = this.#main.run();
@@ -167,6 +171,12 @@ export class PatientWorker {
       stop(this.#main);
       await main.finally(this.#closeTransport);
     }
+  }
+
+  async #discard(): Promise<number> {
+    await Promise.all([discard(this.#main), discard(this.#requests)]);
+    await this.#closeTransport();
+    return 0;
   }
 
   #drain(): Promise<number> {
@@ -188,7 +198,7 @@ function createLiveness(
   { redisUrl, leaseTtl, taskQueue }: ResolvedOptions,
   namespace = 'default',
   log: Log,
-  releaseOrphan: (orphan: Orphan) => Promise<boolean>,
+  releaseOrphan: ReleaseOrphan,
 ): Liveness {
   if (redisUrl === undefined) return new MemoryLiveness();
   return new RedisLiveness({ url: redisUrl, namespace, taskQueue, leaseTtl, releaseOrphan, log });

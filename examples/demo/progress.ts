@@ -1,4 +1,4 @@
-import type { ProcessorObserver, TaskView, WireResponse } from '../../src/index.ts';
+import type { ObservedError, ProcessorObserver, TaskView, WireResponse } from '../../src/index.ts';
 
 const REDRAW = 200;
 /** On a pipe, where lines stay. */
@@ -37,7 +37,7 @@ export class Progress implements ProcessorObserver {
     this.#ended(isError, retryIn);
   }
 
-  requestError(_task: TaskView, _error: Error, retryIn?: number): void {
+  requestError(_task: TaskView, _error: ObservedError, retryIn?: number): void {
     this.#ended(true, retryIn);
   }
 

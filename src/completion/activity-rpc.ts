@@ -36,6 +36,8 @@ const PAUSED = 8;
  */
 export class ActivityRpc {
   readonly #client: () => Client;
+  /** Descriptions under way, by workflow run. */
+  readonly #pending = new Map<string, Promise<Set<string>>>();
 
   /** `client` is asked each time: a worker's connection can be swapped. */
   constructor(client: () => Client) {
@@ -86,9 +88,20 @@ export class ActivityRpc {
   }
 
   /** Whether Temporal still waits for this activity, in whatever attempt. */
-  async isPending(key: RequestKey): Promise<boolean> {
+  async isPending({ workflowId, runId, activityId }: RequestKey): Promise<boolean> {
+    const id = JSON.stringify([workflowId, runId]);
+    // After an outage all requests of a workflow ask at once, and one answer says it for all.
+    const asked = this.#pending.get(id) ?? this.#describePending(workflowId, runId);
+    this.#pending.set(id, asked);
+    try {
+      return (await asked).has(activityId);
+    } finally {
+      this.#pending.delete(id);
+    }
+  }
+
+  async #describePending(workflowId: string, runId: string): Promise<Set<string>> {
     const { connection, options } = this.#client();
-    const { workflowId, runId, activityId } = key;
     try {
       const description = await connection.workflowService.describeWorkflowExecution({
         namespace: options.namespace,
@@ -96,10 +109,10 @@ export class ActivityRpc {
       });
       // A terminated workflow still lists the activities it had.
       const status = description.workflowExecutionInfo?.status;
-      if (status !== RUNNING && status !== PAUSED) return false;
-      return description.pendingActivities.some((pending) => pending.activityId === activityId);
+      if (status !== RUNNING && status !== PAUSED) return new Set();
+      return new Set(description.pendingActivities.map(({ activityId }) => activityId ?? ''));
     } catch (error) {
-      if (isNotFound(error)) return false;
+      if (isNotFound(error)) return new Set();
       throw error;
     }
   }

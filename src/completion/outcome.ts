@@ -8,18 +8,24 @@ import type { ActivityRpc, Payloads } from './activity-rpc.ts';
 /** Room for what a callback's argument holds beside the response, ids and envelope. */
 const RESERVE = 16 * 1024;
 
+export interface EncodedOutcome {
+  outcome: Outcome;
+  /** Of a response. */
+  payloads: Payloads;
+}
+
 /**
  * The outcome as Temporal takes it. Above its limit the server would fail the activity after a
  * successful complete, so a response that does not fit becomes a clear failure before the call.
  */
 export async function encodeOutcome(
   rpc: Pick<ActivityRpc, 'encode'>,
-  task: RequestTask,
+  { key }: Pick<RequestTask, 'key'>,
   outcome: Outcome,
-): Promise<{ outcome: Outcome; payloads: Payloads }> {
+): Promise<EncodedOutcome> {
   if (outcome.kind === 'error') return { outcome, payloads: [] };
   const { response } = outcome;
-  const payloads = await rpc.encode(task.key, response);
+  const payloads = await rpc.encode(key, response);
   const size = byteLength(payloads);
   const limit = MAX_PAYLOAD_BYTES - RESERVE - byteLengthOf(response.callbackArgs);
   if (size <= limit) return { outcome, payloads };

@@ -15,7 +15,10 @@ import { ActivityRpc, type Answer, type Payloads } from './activity-rpc.ts';
 import { finalFailure, retryFailure } from './failure.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Insistence, isRefused } from './insist.ts';
-import { encodeOutcome } from './outcome.ts';
+import { encodeOutcome, type EncodedOutcome } from './outcome.ts';
+
+/** With their pauses about four minutes. */
+const MAX_ENCODINGS = 30;
 
 /** Server and worker may see a cancel request in either order for this many tries. */
 const CANCEL_TRIES = 5;
@@ -90,28 +93,23 @@ export class TemporalCompletion implements TaskHandler {
   }
 
   async #deliver(task: RequestTask, decided: Outcome): Promise<void> {
-    // A codec can fail like Temporal can: what is in hand is not lost for it.
-    const encoded = await this.#insistence.call(
-      task,
-      () => !task.abandoned,
-      () => encodeOutcome(this.#rpc, task, decided),
-    );
-    if (!encoded) return;
-    const { outcome, payloads } = encoded;
     let settled = false;
-    const settle = async (): Promise<void> => {
+    const settle = async (outcome: Outcome): Promise<void> => {
       settled ||= await this.#liveness.settle(task.key, outcome);
     };
     // One that may be re-sent costs at worst a second send: it is kept only when Temporal does not
     // take it at once.
-    if (!task.request.resendable) await settle();
+    if (!task.request.resendable) await settle(decided);
+    const encoded = await this.#encode(task, decided);
+    if (!encoded) return;
+    const { outcome, payloads } = encoded;
     await this.#report(task, async ({ token }) => {
       try {
         const answer = await this.#reportOutcome(task.key, token, outcome, payloads);
-        if (answer === 'not-found') await settle();
+        if (answer === 'not-found') await settle(decided);
         return answer;
       } catch (error) {
-        await settle();
+        await settle(decided);
         throw error;
       }
     }).catch(async (error: unknown) => {
@@ -127,6 +125,31 @@ export class TemporalCompletion implements TaskHandler {
     });
   }
 
+  /** A codec can be away, as Temporal can; one that never works must not hang the activity. */
+  async #encode(task: RequestTask, outcome: Outcome): Promise<EncodedOutcome | undefined> {
+    for (let failures = 1; !task.abandoned; failures++) {
+      try {
+        return await encodeOutcome(this.#rpc, task, outcome);
+      } catch (error) {
+        if (failures === 1) {
+          this.#log.error('A response cannot be encoded; trying again', { error, ...about(task) });
+        }
+        if (failures === MAX_ENCODINGS) {
+          const message = 'The response could not be encoded for Temporal; the worker log says why';
+          const failed = new RequestError('UnknownError', message, { phase: 'sent' });
+          const wire = wireError(failed, {
+            ...task.request,
+            durationMs: 0,
+            attempt: task.tryNumber,
+          });
+          return { outcome: { kind: 'error', error: wire }, payloads: [] };
+        }
+        await task.pause(Math.min(100 * 2 ** failures, 10_000));
+      }
+    }
+    return undefined;
+  }
+
   #reportOutcome(
     key: RequestKey,
     token: Uint8Array,
@@ -140,24 +163,21 @@ export class TemporalCompletion implements TaskHandler {
 
   /**
    * Takes a dead process's request to Temporal: its outcome when there is one (`true` once Temporal
-   * has it), else the failure of its attempt, after which Temporal starts the next (`false`).
+   * has it), else the failure of its attempt, after which Temporal starts the next (`false`). Gives
+   * up when `go` says no.
    */
-  async releaseOrphan({ key, attempt, outcome }: Orphan): Promise<boolean> {
+  async releaseOrphan(orphan: Orphan, go: () => boolean): Promise<boolean> {
+    const { key, attempt, outcome } = orphan;
     const { token } = attempt;
-    const insist = (call: () => Promise<Answer>): Promise<Answer | undefined> =>
-      this.#insistence.call({ pause }, () => true, call);
-    if (outcome) {
-      // Encoded before, by the process that settled it: it fits.
-      const payloads = await this.#rpc.encode(
-        key,
-        outcome.kind === 'response' ? outcome.response : null,
-      );
-      const answer = await insist(() => this.#reportOutcome(key, token, outcome, payloads));
-      return answer === 'accepted';
-    }
-    const failure = retryFailure('Orphaned', 'The worker that ran the request is gone', 1);
-    await insist(() => this.#rpc.fail(key, token, failure));
-    return false;
+    const answer = await this.#insistence.call({ pause }, go, async () => {
+      if (!outcome) {
+        const failure = retryFailure('Orphaned', 'The worker that ran the request is gone', 1);
+        return this.#rpc.fail(key, token, failure);
+      }
+      const encoded = await encodeOutcome(this.#rpc, orphan, outcome);
+      return this.#reportOutcome(key, token, encoded.outcome, encoded.payloads);
+    });
+    return outcome !== undefined && answer === 'accepted';
   }
 
   async #cancel(task: RequestTask, error: WireError): Promise<void> {
@@ -210,7 +230,7 @@ export class TemporalCompletion implements TaskHandler {
       }
       // A retryable failure would reach the workflow as a failure, not as a cancellation.
       if (answer.cancelRequested) {
-        return this.finish(task, endInterrupted(task, 'cancelled', false));
+        return this.finish(task, endInterrupted(task, 'cancelled', task.reached));
       }
       const released = await this.#liveness.release(task.key, attempt);
       if (!released || !task.tryClose(attempt)) continue;

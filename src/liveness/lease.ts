@@ -17,7 +17,7 @@ export interface LeaseOptions {
   lost: (id: string) => void;
   describe: () => Record<string, unknown>;
   /** Takes over what dead processes held; gives ms until the next lease expires, if there is one. */
-  claim: (orphans: Set<string>) => Promise<number | undefined>;
+  claim: (orphans: Set<string>, go: () => boolean) => Promise<number | undefined>;
 }
 
 const DAY = 24 * 60 * 60_000;
@@ -176,7 +176,7 @@ export class Lease {
 
   async #claimExpired(): Promise<void> {
     try {
-      const untilNext = await this.#options.claim(this.#orphans);
+      const untilNext = await this.#options.claim(this.#orphans, () => !this.#stopped);
       this.#claim = undefined;
       this.#scheduleClaim(untilNext);
     } catch (error) {

@@ -29,6 +29,12 @@ export interface Orphan {
   outcome: Outcome | undefined;
 }
 
+/**
+ * Takes an orphan to Temporal until `go` says no. `true`: Temporal has its outcome; `false`: its
+ * attempt is failed, or was over already, and the next attempt will register.
+ */
+export type ReleaseOrphan = (orphan: Orphan, go: () => boolean) => Promise<boolean>;
+
 /** What the store tells a process, by request id (see `keyString`). */
 export interface OwnerEvents {
   /** A newer attempt of a request that this process runs. */

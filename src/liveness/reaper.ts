@@ -1,7 +1,7 @@
 import type { Log } from '../shared/log.ts';
 import { keyFromString } from '../shared/request-key.ts';
 import type { Outcome } from '../shared/wire.ts';
-import type { Orphan } from './port.ts';
+import type { ReleaseOrphan } from './port.ts';
 import { toAttempt } from './redis-attempt.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import type { RedisKeys } from './redis-keys.ts';
@@ -17,7 +17,9 @@ interface ReapContext {
   keys: RedisKeys;
   owner: string;
   log: Log;
-  releaseOrphan: (orphan: Orphan) => Promise<boolean>;
+  releaseOrphan: ReleaseOrphan;
+  /** False once this process stops. */
+  go: () => boolean;
   /** Ids of orphans in the hands of this process. */
   orphans: Set<string>;
 }
@@ -47,14 +49,16 @@ export async function reap(context: ReapContext): Promise<number | undefined> {
 }
 
 async function release(
-  { connection, keys, owner, orphans, releaseOrphan }: ReapContext,
+  { connection, keys, owner, orphans, releaseOrphan, go }: ReapContext,
   [id, number, scheduledAt, token, outcome]: [string, string, string, string, string],
 ): Promise<void> {
   const attempt = toAttempt(Number(number), Number(scheduledAt), token);
   const kept = outcome === '' ? undefined : (JSON.parse(outcome) as Outcome);
-  const done = await releaseOrphan({ key: keyFromString(id), attempt, outcome: kept });
   const recordKeys = [keys.request(id), keys.records(owner)];
   try {
+    const done = await releaseOrphan({ key: keyFromString(id), attempt, outcome: kept }, go);
+    // Given up half-way: it stays under this process's lease, which is about to end.
+    if (!go()) return;
     if (done) await connection.run('release', recordKeys, [owner, id, number, scheduledAt]);
     else await connection.run('disown', recordKeys, [owner, id, ORPHAN_TTL]);
   } finally {

@@ -7,9 +7,9 @@ import type { Outcome } from '../shared/wire.ts';
 import { Lease } from './lease.ts';
 import type {
   Liveness,
-  Orphan,
   OwnerEvents,
   Registration,
+  ReleaseOrphan,
   RequestRecord,
   Whereabouts,
 } from './port.ts';
@@ -24,8 +24,7 @@ export interface RedisLivenessOptions {
   taskQueue: string;
   /** ms without a renewal after which this process counts as dead. */
   leaseTtl: number;
-  /** Takes a dead process's request to Temporal; true once Temporal has its outcome. */
-  releaseOrphan: (orphan: Orphan) => Promise<boolean>;
+  releaseOrphan: ReleaseOrphan;
   log: Log;
 }
 
@@ -72,7 +71,7 @@ export class RedisLiveness implements Liveness {
         events.lost(id);
       },
       describe: () => ({ host: hostname(), pid: process.pid, ...events.describe() }),
-      claim: (orphans) => reap({ ...context, releaseOrphan, orphans }),
+      claim: (orphans, go) => reap({ ...context, releaseOrphan, orphans, go }),
     });
     await this.#lease.start();
   }

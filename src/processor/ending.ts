@@ -1,6 +1,6 @@
 import { RequestError } from '../shared/errors.ts';
 import { wireError } from '../shared/failure.ts';
-import type { WireError, WireResponse } from '../shared/wire.ts';
+import type { Phase, WireError, WireResponse } from '../shared/wire.ts';
 import { redactUrl } from '../shared/url.ts';
 import { nextTryIn, retriesError, retriesStatus } from './retry-policy.ts';
 import type { Interruption, RequestTask } from './task.ts';
@@ -51,14 +51,13 @@ export function endWithError(task: RequestTask, error: RequestError): Ending {
   return endWith(errorOf(task, error), delay);
 }
 
-/** A try that was stopped from outside. `sent`: its first byte went out. */
+/** A try that was stopped from outside, and how far it had come. */
 export function endInterrupted(
   task: RequestTask,
   interruption: Interruption,
-  sent: boolean,
+  phase: Phase,
 ): Ending {
   const name = `${task.request.method} ${redactUrl(task.request.url)}`;
-  const phase = sent ? 'sent' : 'queued';
   switch (interruption) {
     case 'closed':
       return { kind: 'dropped' };
@@ -76,7 +75,7 @@ export function endInterrupted(
     }
     case 'returned':
     case 'given-up':
-      return sent && !task.request.resendable
+      return phase === 'sent' && !task.request.resendable
         ? endWith(
             errorOf(task, outcomeUnknown(task, 'the worker stopped before it ended')),
             undefined,

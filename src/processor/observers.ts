@@ -1,18 +1,21 @@
-import type { RequestError } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
-import type { WireResponse } from '../shared/wire.ts';
+import type { WireError, WireResponse } from '../shared/wire.ts';
 import type { RequestTask } from './task.ts';
 
 /** What an observer may see of a request. */
 export type TaskView = Pick<
   RequestTask,
-  'key' | 'request' | 'phase' | 'bytes' | 'tryNumber' | 'elapsed' | 'acceptedAt'
+  'key' | 'request' | 'host' | 'phase' | 'bytes' | 'tryNumber' | 'elapsed' | 'acceptedAt'
 >;
+
+/** An error as an observer is told of it. */
+export type ObservedError = Pick<WireError, 'type' | 'message' | 'phase'>;
 
 /**
  * Told what a processor does. Every method is optional and called in the order of registration;
  * one that throws or rejects is logged and disturbs neither the request nor the other observers.
- * `requestStart` and `requestEnd` come in pairs, one pair per try.
+ * `requestStart` and `requestEnd` come in pairs, one pair per try on the wire; every ending but a
+ * hand-over is told once, as `requestResponse` or `requestError`, also one without a try.
  */
 export interface ProcessorObserver {
   /** The processor runs. Called once, at once for an observer added later. */
@@ -24,7 +27,7 @@ export interface ProcessorObserver {
   /** `retryIn`: ms until the next try, undefined when this response is delivered. */
   requestResponse?(task: TaskView, response: WireResponse, retryIn?: number): void | Promise<void>;
   /** `retryIn`: ms until the next try, undefined when this error is delivered. */
-  requestError?(task: TaskView, error: RequestError, retryIn?: number): void | Promise<void>;
+  requestError?(task: TaskView, error: ObservedError, retryIn?: number): void | Promise<void>;
   requestEnd?(task: TaskView): void | Promise<void>;
 }
 

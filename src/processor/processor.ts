@@ -48,6 +48,7 @@ export class Processor {
   readonly #observers: Observers;
   readonly #admission: Admission;
   readonly #tasks = new Map<string, RequestTask>();
+  readonly #running = new Set<RequestTask>();
   #state: ProcessorState = 'stopped';
   #inFlight = 0;
   #stopped: Promise<number> | undefined;
@@ -124,9 +125,9 @@ export class Processor {
   async submit(input: TaskInput): Promise<void> {
     const { liveness } = this.#options;
     const { key, attempt, request } = input;
-    const { host, pathname } = new URL(request.url);
-    const record = { key, attempt, method: request.method, host, path: pathname };
     const task = new RequestTask(input);
+    const { host, path } = task;
+    const record = { key, attempt, method: request.method, host, path };
 
     // A false heartbeat timeout or a reset: the request goes on, also while draining.
     if (this.#tasks.get(task.id)?.attach(attempt)) {
@@ -141,9 +142,7 @@ export class Processor {
     });
     switch (registration.answer) {
       case 'run':
-        if (registration.cancelRequested) task.interrupt('cancelled');
-        if (this.#state !== 'running') task.interrupt('returned');
-        this.#start(task, this.#refusal(task));
+        this.#start(task, this.#refusal(task, registration.cancelRequested));
         return;
       case 'kept':
         this.#start(task, { kind: 'outcome', outcome: registration.outcome });
@@ -192,7 +191,8 @@ export class Processor {
     for (const task of this.#tasks.values()) task.interrupt('given-up');
     await this.#idle(LAST_DELIVERY);
     const undelivered = this.#tasks.size;
-    for (const task of this.#tasks.values()) task.abandon();
+    // Also one whose place in the map a newer attempt has taken.
+    for (const task of this.#running) task.abandon();
     this.#tasks.clear();
 
     await this.#options.liveness.stop().catch((error: unknown) => {
@@ -216,23 +216,24 @@ export class Processor {
     this.#onIdle = undefined;
   }
 
-  /** Why a request that nobody runs any more must not be run by us either. */
-  #refusal(task: RequestTask): Ending | undefined {
-    const crashes = crashCount(task.attempt, task.progress);
-    if (task.progress.sent && !task.request.resendable) {
-      return unknown(task, 'the process that sent it did not see its end');
-    }
+  /** What a registered request ends with instead of being run here. */
+  #refusal(task: RequestTask, cancelRequested: boolean): Ending | undefined {
+    const { progress, request } = task;
+    const lost = progress.sent && !request.resendable;
+    if (cancelRequested) return endInterrupted(task, 'cancelled', lost ? 'sent' : 'queued');
+    if (lost) return unknown(task, 'the process that sent it did not see its end');
+    const crashes = crashCount(task.attempt, progress);
     if (crashes > this.#options.maxCrashes) {
       return unknown(task, `${crashes} processes ended while they ran it`);
     }
-    return undefined;
+    return this.#state === 'running' ? undefined : { kind: 'return' };
   }
 
   #start(task: RequestTask, decided: Ending | undefined): void {
     const { liveness, log } = this.#options;
     this.#run(task, decided)
       .catch(async (error: unknown) => {
-        log.error('A request ended by a defect', { error, ...about(task) });
+        log.error('A request is left to its heartbeat timeout', { error, ...about(task) });
         this.#forget(task);
         // Unregistered and without heartbeats, the next attempt counts this one as a crash.
         await liveness.release(task.key, task.attempt);
@@ -243,20 +244,31 @@ export class Processor {
   }
 
   async #run(task: RequestTask, decided: Ending | undefined): Promise<void> {
-    const { handler } = this.#options;
+    const { handler, log } = this.#options;
     // The place is kept until the outcome is delivered: while Temporal takes none, no more arrive,
     // and what is kept stays within maxConnections.
     this.#admission.takeOver();
+    this.#running.add(task);
     handler.begin(task);
     try {
-      const ending = decided ?? (await this.#attempt(task));
-      task.startDelivery();
-      await handler.finish(task, ending);
+      await this.#conclude(task, decided).catch((error: unknown) => {
+        log.error('A request ended by a defect', { error, ...about(task) });
+        task.startDelivery();
+        return handler.finish(task, endInterrupted(task, 'given-up', task.reached));
+      });
       this.#forget(task);
     } finally {
       handler.end(task);
+      this.#running.delete(task);
       this.#admission.leave();
     }
+  }
+
+  async #conclude(task: RequestTask, decided: Ending | undefined): Promise<void> {
+    if (decided) this.#tell(task, decided);
+    const ending = decided ?? (await this.#attempt(task));
+    task.startDelivery();
+    await this.#options.handler.finish(task, ending);
   }
 
   /** One try, under the deadline of all of them. */
@@ -267,7 +279,9 @@ export class Processor {
       return await this.#send(task);
     } catch (error) {
       if (!task.interruption) throw error;
-      return endInterrupted(task, task.interruption, task.phase === 'sent');
+      const ending = endInterrupted(task, task.interruption, task.reached);
+      this.#tell(task, ending);
+      return ending;
     } finally {
       clearTimeout(deadline);
     }
@@ -275,7 +289,7 @@ export class Processor {
 
   async #send(task: RequestTask): Promise<Ending> {
     const { transport, handler } = this.#options;
-    task.phase = 'connect';
+    task.advance('connect');
     task.startedAt = performance.now();
     this.#inFlight++;
     this.#observers.notify('requestStart', task);
@@ -283,9 +297,7 @@ export class Processor {
       const received = await transport.send(task.request, {
         signal: task.signal,
         ...(task.request.resendable ? {} : { beforeFirstByte: () => handler.markSent(task) }),
-        onSent: () => {
-          task.phase = 'sent';
-        },
+        onSent: () => task.advance('sent'),
         onBytes: (count) => {
           task.bytes += count;
         },
@@ -303,6 +315,17 @@ export class Processor {
     } finally {
       this.#inFlight--;
       this.#observers.notify('requestEnd', task);
+    }
+  }
+
+  /** Tells of an ending that no try told of. */
+  #tell(task: RequestTask, ending: Ending): void {
+    if (ending.kind === 'cancelled') {
+      this.#observers.notify('requestError', task, ending.error);
+    } else if (ending.kind === 'outcome') {
+      const { outcome } = ending;
+      if (outcome.kind === 'error') this.#observers.notify('requestError', task, outcome.error);
+      else this.#observers.notify('requestResponse', task, outcome.response);
     }
   }
 

@@ -15,8 +15,7 @@ export interface HostSummary {
 export function summarize(tasks: Iterable<TaskView>): HostSummary[] {
   const hosts = new Map<string, HostSummary>();
   const now = Date.now();
-  for (const { request, phase, acceptedAt } of tasks) {
-    const { host } = new URL(request.url);
+  for (const { host, phase, acceptedAt } of tasks) {
     const name = hosts.has(host) || hosts.size < MAX_HOSTS ? host : '(others)';
     const summary = hosts.get(name) ?? { host: name, phases: {}, oldest: 0 };
     summary.phases[phase] = (summary.phases[phase] ?? 0) + 1;

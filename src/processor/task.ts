@@ -40,8 +40,9 @@ export class RequestTask {
   readonly heartbeatTimeout: number;
   readonly deadlineAt: number | undefined;
   readonly acceptedAt = Date.now();
+  readonly host: string;
+  readonly path: string;
   progress: Progress;
-  phase: TaskPhase = 'queued';
   /** Encoded bytes of the response body so far. */
   bytes = 0;
   /** Monotonic ms at which the try started. */
@@ -49,6 +50,8 @@ export class RequestTask {
   /** Heartbeats of one task never overlap: the last one sent must be the last one stored. */
   lastHeartbeat: Promise<unknown> = SETTLED;
   #attempt: Attempt;
+  #reached: Phase = 'queued';
+  #delivering = false;
   #closed = false;
   #abandoned = false;
   #interruption: Interruption | undefined;
@@ -64,6 +67,9 @@ export class RequestTask {
     this.deadlineAt = input.deadlineAt;
     this.progress = input.progress;
     this.#attempt = input.attempt;
+    const { host, pathname } = new URL(input.request.url);
+    this.host = host;
+    this.path = pathname;
   }
 
   /** The newest attempt known: outcomes are reported with its token. */
@@ -77,6 +83,19 @@ export class RequestTask {
 
   get interruption(): Interruption | undefined {
     return this.#interruption;
+  }
+
+  /** How far the request has come. */
+  get reached(): Phase {
+    return this.#reached;
+  }
+
+  get phase(): TaskPhase {
+    return this.#delivering ? 'delivering' : this.#reached;
+  }
+
+  advance(phase: Phase): void {
+    this.#reached = phase;
   }
 
   /** Number of the current try, from 1. */
@@ -126,7 +145,7 @@ export class RequestTask {
 
   /** The ending is decided. */
   startDelivery(): void {
-    this.phase = 'delivering';
+    this.#delivering = true;
     this.#wake();
   }
 

@@ -47,10 +47,6 @@ export class RecordingHandler implements TaskHandler {
     task.tryClose(task.attempt);
   }
 
-  async releaseOrphan(): Promise<boolean> {
-    return false;
-  }
-
   /** What became of each request, in one word, by path. */
   get kinds(): Record<string, string> {
     return Object.fromEntries(this.endings.map(({ path, ending }) => [path, kindOf(ending)]));

@@ -157,11 +157,31 @@ test('a handler with a defect costs its request only', async () => {
   const { processor, handler } = harness;
   handler.accepts = () => Promise.reject(new Error('a defect'));
   await harness.submit('/status/200');
-  await waitFor(() => harness.warnings.length === 1 && processor.total === 0);
+  await waitFor(() => harness.warnings.length === 2 && processor.total === 0);
   handler.accepts = () => Promise.resolve();
   await harness.submit('/status/201');
-  await harness.ended(2);
-  expect(harness.warnings[0]).toMatchObject(['A request ended by a defect', {}]);
+  await harness.ended(3);
+  expect(harness.warnings.map(([message]) => message)).toEqual([
+    'A request ended by a defect',
+    'A request is left to its heartbeat timeout',
+  ]);
+});
+
+test('after a defect Temporal learns what is known of the request', async () => {
+  await using harness = await startHarness();
+  const { handler } = harness;
+  const failOnce = (): Promise<void> => {
+    handler.accepts = () => Promise.resolve();
+    return Promise.reject(new Error('a defect'));
+  };
+  handler.accepts = failOnce;
+  await harness.submit('/status/200');
+  await waitFor(() => handler.endings.length === 2);
+  expect(handler.kinds).toEqual({ '/status/200': 'return' });
+  handler.accepts = failOnce;
+  await harness.submit('/status/201', { spec: { method: 'POST' } });
+  await waitFor(() => handler.endings.length === 4);
+  expect(handler.kinds['/status/201']).toBe('OutcomeUnknownError');
 });
 
 test('a defect while the store is away costs its request only', async () => {
@@ -170,7 +190,7 @@ test('a defect while the store is away costs its request only', async () => {
   await using harness = await startHarness({ liveness });
   harness.handler.accepts = () => Promise.reject(new Error('a defect'));
   await harness.submit('/status/200');
-  await waitFor(() => harness.warnings.length === 2 && harness.processor.total === 0);
+  await waitFor(() => harness.warnings.length === 3 && harness.processor.total === 0);
 });
 
 test('a full processor makes its submitters wait, in order, and refuses nobody', async () => {
