@@ -1,6 +1,6 @@
 import zlib from 'node:zlib';
 import type { Method } from '../shared/constants.ts';
-import { invalidRequest } from '../shared/errors.ts';
+import { headerSafe } from '../shared/request-id.ts';
 import type { RequestBody, ResolvedRequest } from '../shared/resolved-request.ts';
 import type { Scalar } from '../shared/wire.ts';
 
@@ -26,12 +26,8 @@ const CONTENT_TYPES = {
 export function prepareRequest(request: ResolvedRequest, userAgent: string): PreparedRequest {
   const { method, body } = request;
   const headers: Headers = { ...request.headers };
-  // Counted from the body itself; a wrong one would desynchronise the connection.
-  delete headers['content-length'];
-  headers['x-request-id'] = headerValue(request.requestId);
-  if (request.idempotencyKey !== undefined) {
-    headers['idempotency-key'] = headerValue(request.idempotencyKey);
-  }
+  headers['x-request-id'] = headerSafe(request.requestId);
+  if (request.idempotencyKey !== undefined) headers['idempotency-key'] = request.idempotencyKey;
   headers['user-agent'] ??= userAgent;
   headers['accept-encoding'] ??= ACCEPT_ENCODING.join(', ');
   const contentType = body && CONTENT_TYPES[body.kind];
@@ -54,25 +50,10 @@ export function encodeBody(body: RequestBody): Buffer {
 }
 
 function requestUrl(request: ResolvedRequest): URL {
-  const url = parse(request.url);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw invalidRequest(`url: expected http or https, got ${url.protocol.slice(0, -1)}`);
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw invalidRequest('url: credentials belong in a header, not in the URL');
-  }
-  if (url.hash !== '') url.hash = '';
+  const url = new URL(request.url);
   const query = encodeForm(request.params);
   if (query !== '') url.search = url.search === '' ? query : `${url.search}&${query}`;
   return url;
-}
-
-function parse(url: string): URL {
-  try {
-    return new URL(url);
-  } catch {
-    throw invalidRequest('url: not a valid URL');
-  }
 }
 
 /** application/x-www-form-urlencoded; an array repeats its key, `null` is a bare key. */
@@ -89,9 +70,4 @@ function encodeForm(fields: Record<string, Scalar | Scalar[]>): string {
 
 function encodeComponent(text: string): string {
   return new URLSearchParams({ '': text }).toString().slice(1);
-}
-
-/** Ids come from workflow ids, which may hold characters that no header can carry. */
-function headerValue(id: string): string {
-  return id.replace(/[^\x20-\x7e]+/g, (text) => encodeURIComponent(text.toWellFormed()));
 }

@@ -6,8 +6,8 @@ import type { PreparedRequest } from './prepare.ts';
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-/** What another origin must not see (RFC 9110 §15.4); `host` names the origin that was left. */
-const ORIGIN_HEADERS = ['authorization', 'cookie', 'proxy-authorization', 'host'];
+/** What another origin must not see (RFC 9110 §15.4). */
+const ORIGIN_HEADERS = ['authorization', 'cookie', 'proxy-authorization'];
 
 /** The Location to follow, or undefined if the response is to be delivered as it is. */
 export function redirectLocation(

@@ -71,7 +71,7 @@ export class Try implements HopOwner {
     try {
       this.#current = prepareRequest(this.#request, this.#context.userAgent);
     } catch (error) {
-      return this.fail(error);
+      return this.#failWith(error);
     }
     signal.addEventListener('abort', this);
     this.#overall = startTimer(this, 'timeout', this.#request.timeout);
@@ -162,14 +162,22 @@ export class Try implements HopOwner {
   onHopError(error: unknown, stale: boolean): void {
     // On a new connection, so that it cannot be stale again.
     if (stale && this.#request.resendable) return this.#dispatch(NEVER_USED);
-    this.fail(toRequestError(error, this.#label, this.#phase));
+    this.#failWith(error);
   }
 
   #dispatch(maxIdle: number): void {
     const { connections } = this.#context;
     const { url, method } = this.#current!;
-    this.#hop = new Hop(this, connections.take(url.origin, maxIdle), method);
-    this.#hop.send(this.#current!);
+    try {
+      this.#hop = new Hop(this, connections.take(url.origin, maxIdle), method);
+      this.#hop.send(this.#current!);
+    } catch (error) {
+      this.#failWith(error);
+    }
+  }
+
+  #failWith(error: unknown): void {
+    this.fail(toRequestError(error, this.#label, this.#phase));
   }
 
   async #passGate(open: () => Promise<void>): Promise<void> {
@@ -181,10 +189,20 @@ export class Try implements HopOwner {
     }
   }
 
-  #deliver({ status, headers, body }: HopResponse): void {
-    const { url, method } = this.#current!;
+  #deliver(response: HopResponse): void {
+    let delivered: TransportResponse;
+    try {
+      delivered = this.#toResponse(response);
+    } catch (error) {
+      return this.#failWith(error);
+    }
     this.#settle();
-    this.#resolve({
+    this.#resolve(delivered);
+  }
+
+  #toResponse({ status, headers, body }: HopResponse): TransportResponse {
+    const { url, method } = this.#current!;
+    return {
       status,
       headers,
       ...(body ? decodeText(body, single(headers['content-type'])) : NO_BODY),
@@ -192,7 +210,7 @@ export class Try implements HopOwner {
       method,
       redirects: this.#chain?.urls ?? [],
       retryAfter: retryAfter(headers),
-    });
+    };
   }
 
   #settle(): void {
@@ -219,8 +237,8 @@ export class Try implements HopOwner {
   }
 
   get #label(): string {
-    const { method, url } = this.#current!;
-    return `${method} ${redactUrl(url.href)}`;
+    const { method, url } = this.#current ?? this.#request;
+    return `${method} ${redactUrl(String(url))}`;
   }
 }
 
