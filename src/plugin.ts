@@ -21,6 +21,8 @@ export interface PatientPluginOptions extends Omit<
 interface Patient {
   worker: PatientWorker;
   running: Promise<number>;
+  /** One of our own, closed with it, where the user gave none. */
+  connection: NativeConnection | undefined;
 }
 
 /** Set while our own workers are made and run: a plugin of a connection is a plugin of theirs too. */
@@ -30,7 +32,8 @@ const ours = new AsyncLocalStorage<true>();
  * Runs both Patient HTTP workers beside a user's own, in its process and on its connection. Queue
  * and capacity are theirs alone, so the user's activities are never held back by slow requests.
  * One instance on several workers of a process runs one pair, which ends, drained, with the last
- * of them; a connection that you give must stay open until then.
+ * of them; a connection that you give must stay open until then. It is a `ClientPlugin` so that one
+ * list of plugins serves workers and clients; on a client it changes nothing.
  *
  * @example
  * const worker = await Worker.create({ …, plugins: [new PatientPlugin({ maxConnections: 500 })] });
@@ -41,7 +44,6 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
   readonly #runs: boolean;
   readonly #taskQueue: string;
   readonly #seen = new WeakSet<Worker>();
-  #connections: NativeConnection[] = [];
   #users = 0;
   #patient: Promise<Patient> | undefined;
 
@@ -53,7 +55,7 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
     this.#runs = processor;
   }
 
-  async configureWorker(options: WorkerOptions): Promise<WorkerOptions> {
+  configureWorker(options: WorkerOptions): WorkerOptions {
     if (!this.#runs || ours.getStore()) return options;
     const taskQueue = this.#taskQueue;
     if (options.taskQueue === taskQueue || options.taskQueue === requestsQueue(taskQueue)) {
@@ -61,11 +63,7 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
         `taskQueue: ${taskQueue} belongs to Patient HTTP; give your worker a queue of its own`,
       );
     }
-    if (options.connection) return options;
-    // The worker would close a connection of its own making before the drain has ended.
-    const connection = await NativeConnection.connect();
-    this.#connections.push(connection);
-    return { ...options, connection };
+    return options;
   }
 
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
@@ -87,27 +85,32 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
   }
 
   async #start(worker: Worker): Promise<Patient> {
-    const { namespace, identity, dataConverter } = worker.options;
-    const patient = await PatientWorker.create({
-      ...this.#options,
-      connection: worker.connection!,
-      namespace,
-      identity,
-      ...(dataConverter && { dataConverter }),
-    });
-    return { worker: patient, running: patient.run() };
+    const { namespace, identity, dataConverter, connection: given } = worker.options;
+    // A worker closes a connection of its own making when it ends, which is before our drain does.
+    const own = given ? undefined : await NativeConnection.connect();
+    try {
+      const patient = await PatientWorker.create({
+        ...this.#options,
+        connection: own ?? worker.connection!,
+        namespace,
+        identity,
+        ...(dataConverter && { dataConverter }),
+      });
+      return { worker: patient, running: patient.run(), connection: own };
+    } catch (error) {
+      await own?.close();
+      throw error;
+    }
   }
 
   /** The last worker to end takes the processor with it, drained. */
   async #end(patient: Promise<Patient>): Promise<void> {
-    const connections = this.#connections;
-    this.#connections = [];
     this.#patient = undefined;
+    const { worker, connection } = await patient;
     try {
-      const { worker } = await patient;
       await worker.shutdown();
     } finally {
-      await Promise.all(connections.map((connection) => connection.close()));
+      await connection?.close();
     }
   }
 }

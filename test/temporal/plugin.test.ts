@@ -169,33 +169,48 @@ test("the shutdown of the user's worker drains the requests", async () => {
   expect(target.total).toBe(1);
 });
 
-test('so it does where the SDK would have made the connection', async () => {
-  // Where no address is given the SDK takes Temporal's usual port, which may be anybody's.
-  const connect = NativeConnection.connect.bind(NativeConnection);
-  const usual = vi
-    .spyOn(NativeConnection, 'connect')
-    .mockImplementation(() => connect({ address }));
-  try {
-    const plugin = createPlugin({ shutdownTimeout: LONG });
-    const { connection: _, ...options } = { connection, plugins: [plugin] };
-    const create = (queue: string): Promise<Worker> =>
-      Worker.create({ ...options, taskQueue: queue, workflowBundle: userBundle });
-    const [first, second] = [await create(userQueue), await create(`${userQueue}:2`)];
-    const [firstEnds, secondEnds] = [first.run(), second.run()];
-    const handle = await startHeld(randomUUID());
-    first.shutdown();
-    await firstEnds;
-    second.shutdown();
-    await waitFor(() => second.getState() === 'STOPPED');
-    target.release();
-    await secondEnds;
-    expect(events).toEqual(['start', 'stop']);
-    expect(await completed(handle)).toBe(true);
-    expect(target.total).toBe(1);
-    expect(usual).toHaveBeenCalledTimes(2);
-  } finally {
-    usual.mockRestore();
-  }
+test('so it does where the SDK makes the connection', async () => {
+  using usual = usualConnections();
+  const plugin = createPlugin({ shutdownTimeout: LONG });
+  const [first, second] = [await usual.createWorker(plugin), await usual.createWorker(plugin, 2)];
+  const [firstEnds, secondEnds] = [first.run(), second.run()];
+  const handle = await startHeld(randomUUID());
+  first.shutdown();
+  await firstEnds;
+  second.shutdown();
+  await waitFor(() => second.getState() === 'STOPPED');
+  target.release();
+  await secondEnds;
+  expect(events).toEqual(['start', 'stop']);
+  expect(await completed(handle)).toBe(true);
+  expect(target.total).toBe(1);
+  expect(usual.left()).toBe(0);
+});
+
+test('a worker made meanwhile keeps its connection when the others have ended', async () => {
+  using usual = usualConnections();
+  const plugin = createPlugin();
+  const [first, second] = [await usual.createWorker(plugin), await usual.createWorker(plugin, 2)];
+  await first.runUntil(async () => {
+    expect(await get('/status/200')).toMatchObject({ status: 200 });
+  });
+  userQueue = `${userQueue}:2`;
+  await second.runUntil(async () => {
+    expect(await get('/status/201')).toMatchObject({ status: 201 });
+  });
+  expect(events).toEqual(['start', 'stop', 'start', 'stop']);
+  expect(usual.left()).toBe(0);
+});
+
+test('a worker that cannot be made leaves no connection open, nor does a pair', async () => {
+  using usual = usualConnections();
+  const workflowBundle = { code: 'this is no workflow bundle' };
+  await expect(usual.createWorker(createPlugin(), 1, { workflowBundle })).rejects.toThrow();
+  expect(usual.left()).toBe(0);
+
+  const worker = await usual.createWorker(createPlugin({ workflowBundle }));
+  expect((await rejection(worker.run())).message).toMatch(/Workflow Bundle/);
+  expect(usual.left()).toBe(0);
 });
 
 test("what keeps ours from starting ends the user's worker, with our error", async () => {
@@ -227,6 +242,31 @@ test("a queue of ours cannot be the user's", async () => {
     );
   }
 });
+
+/** Where no address is given the SDK takes Temporal's usual port, which may be anybody's. */
+function usualConnections() {
+  const opened: NativeConnection[] = [];
+  const real = NativeConnection.connect;
+  const connect = vi.spyOn(NativeConnection, 'connect');
+  connect.mockImplementation(async function (this: typeof NativeConnection) {
+    const made = await real.call(this, { address });
+    opened.push(made);
+    return made;
+  });
+  const close = vi.spyOn(NativeConnection.prototype, 'close');
+  return {
+    createWorker(plugin: PatientPlugin, index = 1, options: Partial<WorkerOptions> = {}) {
+      const queue = index === 1 ? userQueue : `${userQueue}:${index}`;
+      const base = { taskQueue: queue, workflowBundle: userBundle, plugins: [plugin] };
+      return Worker.create({ ...base, ...options });
+    },
+    left: () => opened.filter((each) => !close.mock.contexts.includes(each)).length,
+    [Symbol.dispose]() {
+      connect.mockRestore();
+      close.mockRestore();
+    },
+  };
+}
 
 async function startHeld(workflowId: string) {
   const handle = await client.workflow.start('inlineRequest', {
