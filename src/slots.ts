@@ -3,7 +3,8 @@ import type { Processor } from './processor/processor.ts';
 
 /**
  * Polls for a request only while the processor has a place for it; the rest wait in Temporal,
- * where any other worker can take them. It has none while it does not run. A permit is a reservation of that place.
+ * where any other worker can take them. It has none while it does not run. A permit is a
+ * reservation of that place.
  */
 export function gatedSlots(
   admission: Processor['admission'],

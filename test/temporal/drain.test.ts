@@ -184,6 +184,22 @@ test('a shutdown right after the start ends it', async () => {
   }
 });
 
+test('shutdown before run: there is nothing to run, and the connection is free', async () => {
+  await using env = await startEnvironment();
+  const connection = await NativeConnection.connect({ address: env.address });
+  const { workflowBundle } = env;
+  const worker = await PatientWorker.create({
+    connection,
+    workflowBundle,
+    taskQueue: randomUUID(),
+  });
+  expect(await worker.shutdown()).toBe(0);
+  expect(await worker.run()).toBe(0);
+  expect(worker.processor.state).toBe('stopped');
+  expect(await worker.shutdown()).toBe(0);
+  await connection.close();
+});
+
 test('a worker that cannot be made or started leaves the connection free', async () => {
   await using env = await startEnvironment();
   const connection = await NativeConnection.connect({ address: env.address });
