@@ -12,6 +12,9 @@ const MAX_METHOD = 20;
 /** Temporal drops the details of a pending failure above 4 KB; the rest is the failure's frame. */
 const MAX_DETAIL = 3800;
 
+/** They carry a session, or URLs with their query. */
+const PRIVATE_HEADERS = new Set(['set-cookie', 'location', 'content-location', 'refresh', 'link']);
+
 /** What workflow, callback and batch item learn of an error, in under 4 KB. */
 export function wireError(error: RequestError, context: FailureContext): WireError {
   const detail: WireError = {
@@ -39,8 +42,12 @@ export function failureDetail({ type: _type, ...detail }: WireError): FailureDet
 
 /** The response within `room` bytes of JSON: the body gives way first, then headers, then ids. */
 function fitResponse(response: WireResponse, room: number): NonNullable<FailureDetail['response']> {
-  const url = cutText(redactUrl(response.url), MAX_URL);
-  let fitted: NonNullable<FailureDetail['response']> = { ...response, url };
+  let fitted: NonNullable<FailureDetail['response']> = {
+    ...response,
+    headers: withoutPrivate(response.headers),
+    url: cutText(redactUrl(response.url), MAX_URL),
+    redirects: response.redirects.map(redactUrl),
+  };
   if ((fitted.body?.length ?? 0) > MAX_BODY) fitted = withBody(fitted, MAX_BODY);
   if (jsonBytes({ ...fitted, body: '' }) > room / 2) {
     const requestId = cutText(fitted.requestId, 100);
@@ -51,6 +58,10 @@ function fitResponse(response: WireResponse, room: number): NonNullable<FailureD
     fitted = withBody(fitted, size);
   }
   return fitted;
+}
+
+function withoutPrivate(headers: WireResponse['headers']): WireResponse['headers'] {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !PRIVATE_HEADERS.has(name)));
 }
 
 function withBody(

@@ -158,6 +158,29 @@ describe.concurrent('a failure', () => {
     expect(bytes).toBeGreaterThan(1024);
   });
 
+  test('carries no query of a redirect, no cookie and no link', async () => {
+    await using target = await startTargetServer({
+      handler({ url }, response) {
+        if (url!.startsWith('/first')) {
+          response.writeHead(302, { location: '/second?token=hidden' }).end();
+        } else {
+          response.setHeader('set-cookie', ['session=hidden']);
+          response.setHeader('link', '</next?token=hidden>; rel="next"');
+          response.writeHead(410, { location: '/third?token=hidden' }).end();
+        }
+        return true;
+      },
+    });
+    const url = target.url('/first?token=hidden');
+    const handle = await start(env, 'patientGet', { url, raiseErrorResponses: true });
+    const error = await failureOf(handle.result());
+    expect(error).toMatchObject({
+      type: 'HttpStatusError',
+      response: { url: target.url('/second'), redirects: [target.url('/first')] },
+    });
+    expect(JSON.stringify(error)).not.toContain('hidden');
+  });
+
   test('reads the same from outside: the workflow fails with it', async () => {
     const handle = await start(env, 'patientGet', {
       url: env.target.url('/status/500'),
