@@ -1,4 +1,5 @@
 import { invalidRequest } from '../src/shared/errors.ts';
+import { quoteUrl } from '../src/shared/url.ts';
 import type { RequestSpec } from '../src/shared/wire.ts';
 
 /** What every request made from a template shares. */
@@ -48,7 +49,7 @@ function joinUrl(base: string, relative: string): string {
   try {
     url = new URL(base);
   } catch {
-    throw invalidRequest(`baseUrl: expected an absolute URL, got ${JSON.stringify(base)}`);
+    throw invalidRequest(`baseUrl: expected an absolute URL, got ${quoteUrl(base)}`);
   }
   const [, path = '', query = ''] = /^([^?#]*)\??([^#]*)/.exec(relative) ?? [];
   if (path) url.pathname = `${url.pathname.replace(/\/$/, '')}/${path.replace(/^\//, '')}`;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { redactUrl } from '../shared/url.ts';
+import { quoteUrl, redactUrl } from '../shared/url.ts';
 
 const MAX_URL = 64 * 1024;
 
@@ -19,7 +19,7 @@ export const urlSchema = z
       return refuse('expected no control character or line break');
     }
     const url = URL.canParse(text) ? new URL(text) : undefined;
-    if (!url) return refuse(`expected an http or https URL, got ${quoteStart(text)}`);
+    if (!url) return refuse(`expected an http or https URL, got ${quoteUrl(text)}`);
     if (url.protocol !== 'http:' && url.protocol !== 'https:') {
       return refuse(
         `expected an http or https URL, got the scheme ${JSON.stringify(url.protocol.slice(0, 50))}`,
@@ -31,10 +31,3 @@ export const urlSchema = z
     url.hash = '';
     return url.href;
   });
-
-/** Where it was meant to go; what has an `@` may show a password wherever it is cut. */
-function quoteStart(text: string): string {
-  if (text.includes('@')) return 'one that cannot be parsed';
-  const [start = ''] = text.split(/[?#]/, 1);
-  return JSON.stringify(start.length > 100 ? `${start.slice(0, 100)}…` : start);
-}

@@ -137,3 +137,14 @@ describe('a request over a template', () => {
     expect(template).toEqual({ headers: { a: '1' }, params: { p: 1 } });
   });
 });
+
+test.each<[unknown, string]>([
+  ['api.test/v1?token=hidden#hidden', '"api.test/v1"'],
+  ['//user:hidden@api.test', 'one that cannot be parsed'],
+  [17, 'a number'],
+  [{ toString: 1 }, 'a object'],
+])('a base URL %j that is none is quoted without what is secret', (baseUrl, quoted) => {
+  expect(() => apply({ baseUrl } as RequestTemplate, { url: 'x' })).toThrow(
+    `baseUrl: expected an absolute URL, got ${quoted}`,
+  );
+});
