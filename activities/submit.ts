@@ -6,9 +6,10 @@ import type { RequestDefaults } from '../src/config/options.ts';
 import type { Processor } from '../src/processor/processor.ts';
 import type { RequestActivities, SubmitContext } from '../src/shared/activities.ts';
 import { NO_PROGRESS, type Progress } from '../src/shared/attempt.ts';
-import { DEFAULT_HEARTBEAT_TIMEOUT, METHODS } from '../src/shared/constants.ts';
-import { RequestError } from '../src/shared/errors.ts';
+import { DEFAULT_HEARTBEAT_TIMEOUT } from '../src/shared/constants.ts';
+import { invalidRequest, RequestError } from '../src/shared/errors.ts';
 import { wireError } from '../src/shared/failure.ts';
+import { failureContext } from '../src/shared/loose-spec.ts';
 import type { ResolvedRequest } from '../src/shared/resolved-request.ts';
 
 /**
@@ -58,19 +59,18 @@ export function validateSpec(
   try {
     return resolveRequest(spec, { requestId: context.requestId, defaults });
   } catch (error) {
-    if (!(error instanceof RequestError)) throw error;
-    const { url, method } = describeSpec(spec);
-    const { requestId } = context;
-    throw finalFailure(wireError(error, { url, method, requestId, durationMs: 0, attempt: 1 }));
+    // A spec that the validation stumbles over would be retried for ever.
+    const refusal =
+      error instanceof RequestError
+        ? error
+        : invalidRequest(`spec: expected one that can be validated, got ${nameOf(error)}`);
+    throw finalFailure(wireError(refusal, failureContext(spec, context.requestId)));
   }
 }
 
-/** URL and method of a spec that can be anything. */
-function describeSpec(spec: unknown): { url: string; method: string } {
-  if (typeof spec === 'string') return { url: spec, method: 'GET' };
-  const { url, method } = (spec ?? {}) as { url?: unknown; method?: unknown };
-  const known = METHODS.find((name) => name === String(method).toUpperCase());
-  return { url: typeof url === 'string' ? url : '', method: known ?? 'GET' };
+/** Its message could quote what is secret. */
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'an error';
 }
 
 function readProgress(details: unknown): Progress {

@@ -9,6 +9,8 @@ import {
 import { checkSpec } from './config/request-spec.ts';
 import { DEFAULT_TASK_QUEUE, type Method } from './shared/constants.ts';
 import { RequestError } from './shared/errors.ts';
+import { failureContext, looseSpec, withMethod } from './shared/loose-spec.ts';
+import { isRequestId } from './shared/request-id.ts';
 import { checkSize } from './shared/spec-size.ts';
 import { perMethod, workflowTypeFor, type PerMethod } from './shared/methods.ts';
 import { toResponse, type PatientResponse } from './shared/response.ts';
@@ -57,7 +59,7 @@ export class PatientClient implements PerMethod<Waiting> {
   readonly delete: Waiting;
   /** Starts the request and gives a handle. The same `requestId` twice is one request. */
   readonly submit: PerMethod<Call<RequestOptions, RequestHandle>> & {
-    request(spec: RequestSpec): Promise<RequestHandle>;
+    request(spec: string | RequestSpec): Promise<RequestHandle>;
   };
   readonly #client: Client;
   readonly #taskQueue: string;
@@ -72,19 +74,16 @@ export class PatientClient implements PerMethod<Waiting> {
       put: this.put,
       patch: this.patch,
       delete: this.delete,
-    } = perMethod<Waiting>(
-      (method) => (url, options) => this.request({ ...options, url, method }),
-    ));
+    } = perMethod<Waiting>((method) => (url, options) => this.#send({ ...options, url }, method)));
     this.submit = {
-      ...perMethod((method) => (url, options) => this.#start({ ...options, url, method })),
+      ...perMethod((method) => (url, options) => this.#start({ ...options, url }, method)),
       request: (spec) => this.#start(spec),
     };
   }
 
   /** Sends one request and waits for its response. */
-  async request(spec: Omit<RequestSpec, 'callback' | 'result'>): Promise<PatientResponse> {
-    const handle = await this.#start(spec);
-    return (await handle.result())!;
+  async request(spec: string | Omit<RequestSpec, 'callback' | 'result'>): Promise<PatientResponse> {
+    return this.#send(spec);
   }
 
   /** The handle of a request started elsewhere. */
@@ -92,12 +91,18 @@ export class PatientClient implements PerMethod<Waiting> {
     return requestHandle(this.#client.workflow.getHandle(requestId), requestId);
   }
 
-  async #start(given: RequestSpec): Promise<RequestHandle> {
-    const requestId = given.requestId ?? `patient-${randomUUID()}`;
-    const spec = { ...given, requestId };
-    const { method } = check(given, requestId);
+  async #send(given: string | RequestSpec, method?: Method): Promise<PatientResponse> {
+    const handle = await this.#start(given, method);
+    return (await handle.result())!;
+  }
+
+  async #start(given: string | RequestSpec, method?: Method): Promise<RequestHandle> {
+    const request = looseSpec(given) as RequestSpec;
+    const { requestId: label } = request;
+    const requestId = isRequestId(label) ? label : `patient-${randomUUID()}`;
+    const spec = { ...check(request, requestId, method), requestId };
     try {
-      await this.#client.workflow.start(workflowTypeFor(method), {
+      await this.#client.workflow.start(workflowTypeFor(spec.method), {
         workflowId: requestId,
         taskQueue: this.#taskQueue,
         args: [spec],
@@ -111,14 +116,16 @@ export class PatientClient implements PerMethod<Waiting> {
   }
 }
 
-function check(spec: RequestSpec, requestId: string): { method: Method } {
+function check(request: RequestSpec, requestId: string, method: Method | undefined): RequestSpec {
   try {
+    const name = `patient.${method?.toLowerCase()}`;
+    const spec = method ? (withMethod(request, method, name) as RequestSpec) : request;
     checkSize(spec);
-    return checkSpec(spec);
+    checkSpec(spec);
+    return spec;
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    const { url, method = 'GET' } = spec;
-    throw toFailure(error, { url, method, requestId, durationMs: 0, attempt: 1 });
+    throw toFailure(error, { ...failureContext(request, requestId), ...(method && { method }) });
   }
 }
 

@@ -12,6 +12,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ControlActivities } from '../src/shared/activities.ts';
 import { parseDuration } from '../src/shared/duration.ts';
 import { invalidRequest } from '../src/shared/errors.ts';
+import type { LooseSpec } from '../src/shared/loose-spec.ts';
 import type {
   Callback,
   CallbackArgument,
@@ -20,7 +21,7 @@ import type {
   WorkflowCallback,
 } from '../src/shared/wire.ts';
 import { cutText, jsonBytes } from '../src/shared/text.ts';
-import { originalRun, summary, type LooseSpec } from './spec.ts';
+import { originalRun, summary } from './spec.ts';
 
 /** A callback that can be started: it has its queue. */
 export type CallbackTarget = Required<Pick<WorkflowCallback, 'workflow' | 'taskQueue'>> &

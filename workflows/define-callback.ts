@@ -1,7 +1,7 @@
-import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
-import { DeterminismViolationError } from '@temporalio/workflow';
+import { ApplicationFailure } from '@temporalio/common';
 import { toResponse, type PatientResponse } from '../src/shared/response.ts';
 import type { CallbackArgument, WireError } from '../src/shared/wire.ts';
+import { belongsToSdk } from './sdk-errors.ts';
 
 export type CallbackContext = Pick<CallbackArgument, 'requestId' | 'callbackArgs' | 'request'>;
 
@@ -39,9 +39,7 @@ export function defineCallback(
         : await handlers.onError(error!, context);
     } catch (thrown) {
       // A plain error would block the workflow task instead of failing the run.
-      const belongsToSdk =
-        thrown instanceof TemporalFailure || thrown instanceof DeterminismViolationError;
-      throw belongsToSdk ? thrown : ApplicationFailure.fromError(thrown);
+      throw belongsToSdk(thrown) ? thrown : ApplicationFailure.fromError(thrown);
     }
   };
 }

@@ -8,6 +8,7 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { DEFAULT_TASK_QUEUE, type Method } from '../src/shared/constants.ts';
 import { invalidRequest, RequestError } from '../src/shared/errors.ts';
+import { failureContext, looseSpec, withMethod } from '../src/shared/loose-spec.ts';
 import { isRequestId } from '../src/shared/request-id.ts';
 import { checkSize } from '../src/shared/spec-size.ts';
 import { perMethod, workflowTypeFor, type PerMethod } from '../src/shared/methods.ts';
@@ -15,8 +16,7 @@ import { toResponse, type PatientResponse } from '../src/shared/response.ts';
 import type { RequestSpec } from '../src/shared/wire.ts';
 import { withTaskQueue } from './callback.ts';
 import { toFailure } from './failure.ts';
-import { looseSpec, withMethod } from './spec.ts';
-import { failureContext, submitRequest } from './submit-request.ts';
+import { submitRequest } from './submit-request.ts';
 import { applyTemplate, mergeTemplates, type RequestTemplate } from './template.ts';
 
 /** A spec without what the call itself gives. */
@@ -56,7 +56,8 @@ function createPatient(template: RequestTemplate): Patient {
       ...perMethod((method) => (url, options) => submit(template, { ...options, url }, method)),
       request: (spec) => submit(template, looseSpec(spec) as RequestSpec),
     },
-    extend: (over) => createPatient(mergeTemplates(template, over)),
+    extend: (over) =>
+      createPatient(refusing({ url: over.baseUrl }, '', () => mergeTemplates(template, over))),
   };
 }
 
@@ -69,7 +70,7 @@ async function inline(
   const spec = prepare(template, request, requestId, method);
   if (spec.callback !== undefined) {
     const error = invalidRequest('callback: an inline call answers to its caller; use submit');
-    throw toFailure(error, failureContext(looseSpec(spec), requestId));
+    throw toFailure(error, failureContext(spec, requestId));
   }
   const taskQueue = template.taskQueue ?? DEFAULT_TASK_QUEUE;
   return toResponse(await submitRequest(spec, { requestId, taskQueue }));
@@ -84,6 +85,8 @@ async function submit(
   const { requestId } = request;
   const workflowId = isRequestId(requestId) ? requestId : `patient-${uuid4()}`;
   const spec = prepare(template, request, workflowId, method);
+  // As a client does: the workflow, its log lines and the request's header show one id.
+  spec.requestId ??= workflowId;
   if (spec.callback !== undefined) {
     const { taskQueue } = workflowInfo();
     spec.callback = withTaskQueue(spec.callback, taskQueue) as NonNullable<RequestSpec['callback']>;
@@ -108,14 +111,21 @@ function prepare(
   requestId: string,
   method: Method | undefined,
 ): RequestSpec {
-  try {
+  return refusing(request, requestId, () => {
     const merged = applyTemplate(template, request);
     const name = `patient.${method?.toLowerCase()}`;
     const spec = method ? (withMethod(merged, method, name) as RequestSpec) : merged;
     checkSize(spec);
     return spec;
+  });
+}
+
+/** An error that a workflow can end with: any other would block it. */
+function refusing<T>(spec: unknown, requestId: string, action: () => T): T {
+  try {
+    return action();
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    throw toFailure(error, failureContext(looseSpec(request), requestId));
+    throw toFailure(error, failureContext(spec, requestId));
   }
 }

@@ -1,7 +1,9 @@
+import { TemporalFailure } from '@temporalio/common';
 import { isCancellation, log, workflowInfo } from '@temporalio/workflow';
 import type { Method } from '../src/shared/constants.ts';
 import { RequestError, type FailureContext } from '../src/shared/errors.ts';
 import { wireError } from '../src/shared/failure.ts';
+import { failureContext, looseSpec, withMethod, type LooseSpec } from '../src/shared/loose-spec.ts';
 import { workflowTypeFor } from '../src/shared/methods.ts';
 import { isRequestId } from '../src/shared/request-id.ts';
 import { checkSize, fits } from '../src/shared/spec-size.ts';
@@ -14,8 +16,9 @@ import type {
 } from '../src/shared/wire.ts';
 import { callbackTarget, deliverCallback } from './callback.ts';
 import { requestError, toFailure } from './failure.ts';
-import { looseSpec, originalRun, withMethod, type LooseSpec } from './spec.ts';
-import { failureContext, submitRequest } from './submit-request.ts';
+import { belongsToSdk } from './sdk-errors.ts';
+import { originalRun } from './spec.ts';
+import { submitRequest } from './submit-request.ts';
 
 /**
  * Sends one request and gives its response, or fails with the request's `ApplicationFailure`.
@@ -60,6 +63,20 @@ async function run(request: string | RequestSpec, method?: Method): Promise<Wire
   const { workflowId, runId } = originalRun();
   const requestId = isRequestId(loose.requestId) ? loose.requestId : `${workflowId}/${runId}`;
   const context = { ...failureContext(loose, requestId), ...(method && { method }) };
+  try {
+    return await sendAndTell(request, loose, context, method);
+  } catch (error) {
+    throw ownFailure(error, context);
+  }
+}
+
+async function sendAndTell(
+  request: string | RequestSpec,
+  loose: LooseSpec,
+  context: FailureContext,
+  method: Method | undefined,
+): Promise<WireResponse | null> {
+  const { requestId } = context;
   let target: Awaited<ReturnType<typeof callbackTarget>>;
   let response: WireResponse;
   try {
@@ -69,8 +86,8 @@ async function run(request: string | RequestSpec, method?: Method): Promise<Wire
     checkSize(spec);
     response = await submitRequest(spec, { requestId, taskQueue });
   } catch (error) {
-    const failure = error instanceof RequestError ? toFailure(error, context) : error;
-    if (target) {
+    const failure = ownFailure(error, context);
+    if (target && failure instanceof TemporalFailure) {
       const outcome = { outcome: 'error' as const, error: errorFor(failure, context) };
       await deliverCallback(target, argument(loose, requestId, outcome));
     }
@@ -79,6 +96,17 @@ async function run(request: string | RequestSpec, method?: Method): Promise<Wire
   if (!target) return response;
   await deliverCallback(target, argument(loose, requestId, { outcome: 'response', response }));
   return bounded(response, loose.result);
+}
+
+/** What the workflow may fail with. Whatever is not of the SDK ends it too, and never blocks it. */
+function ownFailure(error: unknown, context: FailureContext): unknown {
+  if (belongsToSdk(error)) return error;
+  const known = error instanceof RequestError ? error : unknownError(error);
+  return toFailure(known, context);
+}
+
+function unknownError(cause: unknown): RequestError {
+  return new RequestError('UnknownError', String(cause), { phase: 'queued', cause });
 }
 
 function argument(
@@ -99,13 +127,13 @@ function argument(
 function errorFor(failure: unknown, context: FailureContext): WireError {
   const known = requestError(failure);
   if (known) return known;
-  const phase = 'queued';
   if (isCancellation(failure)) {
-    const cancelled = new RequestError('CancelledError', 'Cancelled before it was sent', { phase });
+    const message = 'Cancelled before it was sent';
+    const cancelled = new RequestError('CancelledError', message, { phase: 'queued' });
     return wireError(cancelled, context);
   }
   log.warn('A request failed for a reason of its own', { error: failure });
-  return wireError(new RequestError('UnknownError', String(failure), { phase }), context);
+  return wireError(unknownError(failure), context);
 }
 
 /** A callback has the whole response; history need not hold it twice. */

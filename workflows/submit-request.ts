@@ -14,10 +14,10 @@ import {
   requestsQueue,
 } from '../src/shared/constants.ts';
 import { parseDuration } from '../src/shared/duration.ts';
-import type { FailureContext } from '../src/shared/errors.ts';
+import { failureContext, looseSpec, type LooseSpec } from '../src/shared/loose-spec.ts';
 import type { WireResponse } from '../src/shared/wire.ts';
 import { fromActivity } from './failure.ts';
-import { describe, looseSpec, summaryOf, type LooseSpec } from './spec.ts';
+import { summaryOf } from './spec.ts';
 
 const DAY = 24 * 60 * 60_000;
 /** Above the longest a valid spec can say; keeps an invalid one inside Temporal's range. */
@@ -55,10 +55,6 @@ export async function submitRequest(
   } finally {
     pending = false;
   }
-}
-
-export function failureContext(spec: LooseSpec, requestId: string): FailureContext {
-  return { ...describe(spec), requestId, durationMs: 0, attempt: 1 };
 }
 
 /**

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { Json } from '../shared/wire.ts';
+import { MAX_JSON_LEVELS } from '../shared/constants.ts';
 import { describeValue, type Problem } from './problems.ts';
-
-const MAX_DEPTH = 100;
 
 /** A value that comes back from JSON exactly as it went in. */
 export const jsonSchema = z.unknown().transform((value, ctx): Json => {
@@ -32,8 +31,8 @@ function* lossy(value: unknown, path: PropertyKey[], parents: Set<unknown>): Gen
     yield { path, message: `expected a JSON value, got ${describeValue(value)}` };
   } else if (parents.has(value)) {
     yield { path, message: 'expected a JSON value, got a reference to its own parent' };
-  } else if (parents.size === MAX_DEPTH) {
-    yield { path, message: `expected at most ${MAX_DEPTH} levels` };
+  } else if (parents.size === MAX_JSON_LEVELS) {
+    yield { path, message: `expected at most ${MAX_JSON_LEVELS} levels` };
   } else {
     parents.add(value);
     const entries: Iterable<[PropertyKey, unknown]> = Array.isArray(value)

@@ -13,7 +13,8 @@ export function* specRules(spec: Record<string, unknown>): Generator<Problem> {
     yield { path: [bodies[1]!], message: `expected one body, got ${bodies.join(' and ')}` };
   }
 
-  const method = String(spec.method ?? 'GET').toUpperCase();
+  const { method: given = 'GET' } = spec;
+  const method = typeof given === 'string' ? given.toUpperCase() : undefined;
   if (bodies.length && (method === 'GET' || method === 'HEAD')) {
     yield { path: [bodies[0]!], message: `expected no body with ${method}` };
   }

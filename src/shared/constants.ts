@@ -12,6 +12,9 @@ export type Method = (typeof METHODS)[number];
 /** Temporal refuses a payload above 2 MiB; the difference leaves room for the argument's envelope. */
 export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024;
 
+/** Of callbackArgs: what is nested deeper cannot be relied on to be written as JSON. */
+export const MAX_JSON_LEVELS = 100;
+
 /** Defaults that workflow code and the worker must agree on. */
 export const DEFAULT_TIMEOUT = 60_000;
 export const DEFAULT_HEARTBEAT_TIMEOUT = 180_000;

@@ -15,7 +15,8 @@ export function perMethod<Call>(make: (method: Method) => Call): PerMethod<Call>
 }
 
 /** `patientGet` and its like read better in a list of workflows than `patientRequest`. */
-export function workflowTypeFor(method: string = 'GET'): string {
-  const name = METHODS.find((known) => known === method.toUpperCase());
+export function workflowTypeFor(method: unknown = 'GET'): string {
+  const name =
+    typeof method === 'string' && METHODS.find((known) => known === method.toUpperCase());
   return name ? `patient${name[0]}${name.slice(1).toLowerCase()}` : 'patientRequest';
 }

@@ -1,4 +1,4 @@
-import { MAX_PAYLOAD_BYTES } from './constants.ts';
+import { MAX_JSON_LEVELS, MAX_PAYLOAD_BYTES } from './constants.ts';
 import { invalidRequest } from './errors.ts';
 import { jsonBytes } from './text.ts';
 
@@ -23,10 +23,8 @@ export function checkSize(spec: unknown): void {
 }
 
 function checkBytes(field: string, value: unknown, limit: number): void {
-  let size: number;
-  try {
-    size = jsonBytes(value);
-  } catch {
+  const size = sizeOf(value);
+  if (size === undefined) {
     throw invalidRequest(`${field}: expected a value that can be written as JSON`);
   }
   if (size > limit) {
@@ -34,7 +32,24 @@ function checkBytes(field: string, value: unknown, limit: number): void {
   }
 }
 
-/** Whether a part of a spec can be handed on beside an error. */
+/** Undefined for what cannot be written as JSON, such as a value of thousands of levels. */
+function sizeOf(value: unknown): number | undefined {
+  try {
+    return jsonBytes(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Whether a part of a spec can be handed on beside an error. What is nested too deep is not left
+ * to chance: it would be written once more, inside other values and on another stack.
+ */
 export function fits(value: unknown): boolean {
-  return jsonBytes(value) <= MAX_SPEC_BYTES;
+  return isWithin(value, MAX_JSON_LEVELS) && (sizeOf(value) ?? Infinity) <= MAX_SPEC_BYTES;
+}
+
+function isWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((item) => isWithin(item, levels - 1));
 }

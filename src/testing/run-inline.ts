@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { validateSpec } from '../../activities/submit.ts';
 import { requestError, toFailure } from '../../workflows/failure.ts';
-import { looseSpec, type LooseSpec } from '../../workflows/spec.ts';
-import { failureContext } from '../../workflows/submit-request.ts';
 import { NO_PROGRESS } from '../shared/attempt.ts';
 import { DEFAULT_HEARTBEAT_TIMEOUT } from '../shared/constants.ts';
 import { RequestError } from '../shared/errors.ts';
+import { failureContext, looseSpec, type LooseSpec } from '../shared/loose-spec.ts';
 import { isRequestId } from '../shared/request-id.ts';
 import { toResponse, type PatientResponse } from '../shared/response.ts';
 import { checkSize, fits } from '../shared/spec-size.ts';
@@ -79,7 +78,7 @@ async function send(
     checkSize(spec);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    throw toFailure(error, failureContext(looseSpec(spec), requestId));
+    throw toFailure(error, failureContext(spec, requestId));
   }
   const request = validateSpec(spec, { requestId }, inline.options);
   const { deadline } = request;

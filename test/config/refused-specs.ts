@@ -106,6 +106,7 @@ export const REFUSED: Record<string, Case[]> = {
     ['', 'expected GET', 'got ""'],
     [1, 'expected GET', 'got 1'],
     [null, 'expected GET', 'got null'],
+    [{ toString: 1 }, 'expected GET', 'got an object'],
   ],
   headers: [
     [SECRET, 'expected an object of header names', 'got a string of 6 characters'],

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { WireError, WireResponse } from '../../src/index.ts';
+import type { RequestSpec, WireError, WireResponse } from '../../src/index.ts';
 import { startTargetServer } from '../../src/testing/target-server.ts';
 import { startEnvironment, type Environment } from '../support/environment.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { callbackTo, rejection } from './support/outcomes.ts';
+import { callbackTo, failureOf, rejection } from './support/outcomes.ts';
 
 let env: Environment;
 
@@ -65,6 +65,14 @@ describe.concurrent('patient.extend', () => {
       type: 'InvalidRequestError',
       message: 'baseUrl: expected an absolute URL, got "no url"',
     });
+  });
+});
+
+test('a template over a base that is no URL fails its workflow, and does not block it', async () => {
+  const templates = [{ baseUrl: '//user:hidden@api.test' }, { baseUrl: 'v2' }];
+  expect(await failureOf(env.run('throughTemplates', [templates, []]))).toMatchObject({
+    type: 'InvalidRequestError',
+    message: 'baseUrl: expected an absolute URL, got one that cannot be parsed',
   });
 });
 
@@ -174,7 +182,7 @@ describe.concurrent('patient.submit', () => {
     expect(id).toMatch(/^patient-[0-9a-f-]{36}$/);
     const handle = env.client.workflow.getHandle(id!);
     expect((await handle.describe()).type).toBe('patientGet');
-    expect(await handle.result()).toMatchObject({ status: 200 });
+    expect(await handle.result()).toMatchObject({ status: 200, requestId: id });
   });
 
   test('the same requestId twice is one request, at once and after its end', async () => {
@@ -210,11 +218,29 @@ describe.concurrent('PatientClient', () => {
       [patient.patch(url), 'PATCH'],
       [patient.delete(url), 'DELETE'],
       [patient.request({ url, method: 'patch' }), 'PATCH'],
+      [patient.request(url), 'GET'],
+      [patient.submit.request(url).then((handle) => handle.result()), 'GET'],
     ] as const) {
       const response = await call;
       expect(response).toMatchObject({ status: 200, method });
-      if (method !== 'HEAD') expect(response.json()).toMatchObject({ method });
+      if (method !== 'HEAD') expect(response!.json()).toMatchObject({ method });
     }
+  });
+
+  test('refuses options that name another method', async () => {
+    const { url, hits } = unique('/status/200');
+    const options = { method: 'POST' } as object;
+    for (const call of [env.patient.get(url, options), env.patient.submit.get(url, options)]) {
+      expect(await failureOf(call)).toMatchObject({
+        type: 'InvalidRequestError',
+        message: 'method: patient.get sends GET, got "POST"',
+        url: url.split('?')[0],
+      });
+    }
+    const wrong = { requestId: 17 } as unknown as RequestSpec;
+    const refusal = await failureOf(env.patient.submit.get(url, wrong));
+    expect(refusal.message).toContain('requestId: expected');
+    expect(hits()).toBe(0);
   });
 
   test('submit gives a handle; so does its id anywhere else', async () => {

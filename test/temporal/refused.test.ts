@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { RawValue } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallbackArgument, RequestSpec, WireError } from '../../src/index.ts';
 import { startEnvironment, type Environment } from '../support/environment.ts';
@@ -42,6 +43,8 @@ async function refused(
   });
   return { error, argument };
 }
+
+const nested = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
 
 const invalid = (message: string) => ({
   type: 'InvalidRequestError',
@@ -137,6 +140,8 @@ describe.concurrent('what would block a workflow is refused like the rest', () =
     ['requestId', { requestId: 'x'.repeat(5000) }],
     ['requestId', { requestId: 17 }],
     ['method', { method: '\u0000'.repeat(5000) }],
+    ['method', { method: { toString: 1 } }],
+    ['method', { method: nested(2000) }],
     ['priority.priorityKey', { priority: { priorityKey: 17 } }],
     ['priority.fairnessKey', { priority: { fairnessKey: 'é'.repeat(64) } }],
     ['priority.fairnessWeight', { priority: { fairnessWeight: -1 } }],
@@ -172,6 +177,44 @@ describe.concurrent('what would block a workflow is refused like the rest', () =
   ])('callback that is %s', async (_, callback) => {
     const handle = await start(env, 'patientGet', { url, callback });
     expect(await failureOf(handle.result())).toMatchObject(invalid('callback'));
+  });
+
+  test.each(['patientGet', 'patientPost'])('method of no text, through %s', async (type) => {
+    for (const method of [{ toString: 1 }, nested(2000), null]) {
+      const { error } = await refused(type, { url, method });
+      expect(error).toMatchObject(invalid('method: expected GET'));
+    }
+  });
+
+  test('method of no text, inline and through submit', async () => {
+    for (const method of [{ toString: 1 }, nested(2000)]) {
+      const spec = { url, method, requestId: randomUUID() };
+      const { error } = await env.run<{ error: WireError }>('inlineFailure', [
+        spec,
+        { taskQueue: env.taskQueue },
+      ]);
+      expect(error).toMatchObject(invalid('method: expected GET'));
+      await env.run('submits', [[spec], env.taskQueue]);
+      const submitted = env.client.workflow.getHandle(spec.requestId);
+      expect(await failureOf(submitted.result())).toMatchObject(invalid('method: expected GET'));
+    }
+  });
+
+  test('callbackArgs of 5,000 levels', async () => {
+    const text = `{"url":"${url}","callback":${JSON.stringify(callbackTo(env))},"callbackArgs":${'['.repeat(5000)}${']'.repeat(5000)}}`;
+    // Written by hand: to some JSON writers this is too deep.
+    const spec = RawValue.fromPayload({
+      metadata: { encoding: Buffer.from('json/plain') },
+      data: Buffer.from(text),
+    });
+    const handle = await start(env, 'patientGet', spec);
+    const error = await failureOf(handle.result());
+    expect(error.message).toMatch(/callbackArgs.*at most 100 levels|can be written as JSON/);
+    const { workflowId, firstExecutionRunId } = handle;
+    expect(await callbackResult(env.client, workflowId, firstExecutionRunId)).toMatchObject({
+      error,
+      callbackArgs: null,
+    });
   });
 
   test("callback on a queue of Temporal's own", async () => {

@@ -67,7 +67,7 @@ test('the callback of a submitted request: response, error, none', async () => {
   const id = await env.run(submitOn, [env.taskQueue, url, 'statusOf']);
   const { argument, workflow } = await callbackOf(env.client, id);
   expect(argument).toMatchObject({
-    requestId: `${id}/${argument.request.runId}`,
+    requestId: id,
     outcome: 'response',
     response: { status: 201 },
     callbackArgs: { from: 'test' },

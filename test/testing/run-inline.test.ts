@@ -6,6 +6,7 @@ import {
   type RunInlineOptions,
   type TargetServer,
 } from '../../src/testing/index.ts';
+import type { Json } from '../../src/shared/wire.ts';
 import {
   defineCallback,
   requestError,
@@ -209,6 +210,14 @@ test('refuses a wrong spec as a worker does, also to its callback', async () => 
   const huge = await failureOf({ ...spec, url: target.url('/echo'), callbackArgs }, { callbacks });
   expect(huge.message).toMatch(/bytes of JSON/);
   expect(received[1]).toMatchObject({ callbackArgs: null, error: { type: 'InvalidRequestError' } });
+
+  const deep = JSON.parse('['.repeat(2000) + ']'.repeat(2000)) as Json;
+  const nested = await failureOf(
+    { url: spec.url, callback: 'recorded', callbackArgs: deep },
+    { callbacks },
+  );
+  expect(nested.type).toBe('InvalidRequestError');
+  expect(received[2]).toMatchObject({ callbackArgs: null });
 
   const wrong = [null, 5, [], {}, { url: target.url(), callback: 5 }, { url: 'http://h', nope: 1 }];
   for (const each of wrong) {

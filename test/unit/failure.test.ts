@@ -7,6 +7,8 @@ import {
   type RetryState,
 } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
+import { validateSpec } from '../../activities/submit.ts';
+import { resolveOptions } from '../../src/config/options.ts';
 import { requestError, type WireResponse } from '../../src/index.ts';
 import { RequestError, type FailureContext } from '../../src/shared/errors.ts';
 import { failureDetail, wireError } from '../../src/shared/failure.ts';
@@ -60,12 +62,22 @@ describe('the detail of a failure', () => {
     expect(failureDetail(error)).toStrictEqual(detail);
   });
 
-  test('a small response stays whole', () => {
+  test('a small response stays whole, but for queries', () => {
     expect(wireError(statusError(), context).response).toStrictEqual({
       ...response,
       url: 'https://api.test/final',
+      redirects: ['https://api.test/path'],
     });
   });
+
+  test.each(['set-cookie', 'location', 'content-location', 'refresh', 'link'])(
+    'a response is without its %s',
+    (name) => {
+      const kept = { 'content-type': 'text/plain', 'x-request-id': 'id-1' };
+      const headers = { ...kept, [name]: 'https://api.test/?token=hidden' };
+      expect(wireError(statusError({ headers }), context).response!.headers).toEqual(kept);
+    },
+  );
 
   test.each<[string, number, number]>([
     ['a', 2048, 2048],
@@ -245,4 +257,20 @@ describe('what a submit activity fails with', () => {
       expect.objectContaining({ errorType: 'invalid_request', phase: 'prepare', attempt: 2 }),
     ]);
   });
+});
+
+test('what the validation itself stumbles over is refused, not retried for ever', () => {
+  const spec = {
+    url: 'https://api.test/',
+    get timeout(): number {
+      throw new RangeError('hidden');
+    },
+  };
+  expect(() => validateSpec(spec, { requestId: 'id-1' }, resolveOptions())).toThrow(
+    expect.objectContaining({
+      type: 'InvalidRequestError',
+      message: 'spec: expected one that can be validated, got RangeError',
+      nonRetryable: true,
+    }),
+  );
 });

@@ -8,7 +8,7 @@ import { workflowTypeFor } from '../../src/shared/methods.ts';
 import { headerSafe, isRequestId } from '../../src/shared/request-id.ts';
 import { keyString } from '../../src/shared/request-key.ts';
 import { isResendable } from '../../src/shared/resend.ts';
-import { checkSize } from '../../src/shared/spec-size.ts';
+import { checkSize, fits } from '../../src/shared/spec-size.ts';
 import { cutText, jsonBytes } from '../../src/shared/text.ts';
 import { redactUrl } from '../../src/shared/url.ts';
 
@@ -245,6 +245,17 @@ describe('cutText', () => {
       }
     }
   });
+});
+
+test('fits only what can be handed on', () => {
+  const nested = (levels: number): unknown =>
+    JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as unknown;
+  for (const value of [undefined, null, { a: [1] }, nested(100)]) expect(fits(value)).toBe(true);
+  const circular: { self?: unknown } = {};
+  circular.self = circular;
+  for (const value of [nested(101), nested(5000), circular, 5n, 'x'.repeat(3e6)]) {
+    expect(fits(value)).toBe(false);
+  }
 });
 
 test('checkSize refuses what Temporal could not take', () => {
