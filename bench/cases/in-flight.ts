@@ -158,7 +158,7 @@ function temporalSystem(
   taskQueue: string,
 ): System {
   return {
-    peer: peer as unknown as Peer<Methods>,
+    peer,
     run: (url, count) => driver.call('fanOut', { workflowType, count, url, taskQueue }),
     async rpcs() {
       const counts = await (peer as Peer<typeof activity>).call('rpcs');
