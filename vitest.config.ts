@@ -5,7 +5,11 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/leak-check.ts'],
-    reporters: ['default', './test/support/summary-reporter.ts'],
+    reporters: [
+      'default',
+      './test/support/summary-reporter.ts',
+      './test/support/watchdog-reporter.ts',
+    ],
     // Processes, not threads: tests kill workers, and the native client is loaded in each.
     pool: 'forks',
     maxWorkers: 2,

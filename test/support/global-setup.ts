@@ -13,10 +13,15 @@ declare module 'vitest' {
   }
 }
 
+const BUILD_LIMIT = 3 * 60_000;
+
 /** Once per run: dist, which tests start as processes, and one Temporal server. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const build = fileURLToPath(new URL('../../scripts/build.mjs', import.meta.url));
-  const built = spawnSync(process.execPath, [build, '--if-needed'], { stdio: ['ignore', 1, 2] });
+  const built = spawnSync(process.execPath, [build, '--if-needed'], {
+    stdio: ['ignore', 1, 2],
+    timeout: BUILD_LIMIT,
+  });
   if (built.status !== 0) console.error('Tests that start dist run what was emitted nevertheless.');
 
   const cli = await findTemporalCli({ log: console.log });

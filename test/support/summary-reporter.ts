@@ -3,7 +3,7 @@ import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node';
 
 /**
  * Ends the run's output with `N passed, N failed, N skipped`. What failed outside a test (a file
- * that does not load, a rejection nobody handled, a leak) counts as one more failure.
+ * that does not load, a rejection nobody handled, a leak, a run cut short) counts as one more.
  */
 export default class SummaryReporter implements Reporter {
   #line = '0 passed, 1 failed, 0 skipped';
@@ -24,7 +24,7 @@ export default class SummaryReporter implements Reporter {
       for (const test of module.children.allTests()) count[test.result().state]++;
       if (module.state() === 'failed' && count.failed === before) count.failed++;
     }
-    if (reason === 'failed' && count.failed === 0) count.failed++;
+    if (reason !== 'passed' && count.failed === 0) count.failed++;
     const skipped = count.skipped + count.pending;
     this.#line = `${count.passed} passed, ${count.failed} failed, ${skipped} skipped`;
   }
