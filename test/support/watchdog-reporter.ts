@@ -1,6 +1,6 @@
 import type { Reporter, TestModule, Vitest } from 'vitest/node';
 
-/** ms; the slowest file takes about one minute on a loaded machine. */
+/** ms; the slowest file, which waits for leases to expire, takes two minutes on a loaded machine. */
 const FILE_LIMIT = 5 * 60_000;
 /** ms for a file to end by itself when the run is cancelled; then its process is killed. */
 const GRACE = 5_000;
