@@ -23,8 +23,9 @@ let agents: Record<string, number> = {};
 /** `/held/:id`: never answered. When its connection closed, on the system's monotonic clock. */
 const held = new Map<string, { closed: Promise<number> }>();
 
-// Short, so that one system's connections are gone before the next is measured.
-const server = new TargetServer({ record: false, keepAliveTimeout: 1_000, handler });
+// Short, so that warm-up's connections are gone before the baseline; not so short that clients,
+// which leave a second's margin, would keep none.
+const server = new TargetServer({ record: false, keepAliveTimeout: 3_000, handler });
 
 export const target = {
   async start(): Promise<string> {
