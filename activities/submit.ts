@@ -41,7 +41,8 @@ export function createRequestActivities(
           token: new Uint8Array(info.taskToken),
         },
         progress: readProgress(info.heartbeatDetails),
-        heartbeatTimeout: info.heartbeatTimeoutMs ?? DEFAULT_HEARTBEAT_TIMEOUT,
+        // 0 when the caller set none.
+        heartbeatTimeout: info.heartbeatTimeoutMs || DEFAULT_HEARTBEAT_TIMEOUT,
         deadlineAt: deadline === undefined ? undefined : info.scheduledTimestampMs + deadline,
       };
       await outsideActivities(() => processor.submit(input));

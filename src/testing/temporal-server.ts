@@ -9,6 +9,8 @@ const READY_TIMEOUT = 30_000;
 const STOP_TIMEOUT = 10_000;
 const PORT_TRIES = 3;
 const TAIL_LINES = 20;
+/** A development server is one shard, and a fan-out outgrows its cache of events of 512 KB. */
+const DYNAMIC_CONFIG = { 'history.eventsCacheMaxSizeBytes': String(64 * 1024 * 1024) };
 
 export interface TemporalServerOptions {
   /** Path of the Temporal CLI. @default found by {@link findTemporalCli} */
@@ -75,7 +77,7 @@ async function start(cli: string, options: TemporalServerOptions): Promise<Tempo
   args.push('--namespace', namespace, '--log-level', 'error');
   args.push(...(uiPort ? ['--ui-port', String(uiPort)] : ['--headless']));
   if (options.dbFilename) args.push('--db-filename', options.dbFilename);
-  for (const [key, value] of Object.entries(options.dynamicConfig ?? {}))
+  for (const [key, value] of Object.entries({ ...DYNAMIC_CONFIG, ...options.dynamicConfig }))
     args.push('--dynamic-config-value', `${key}=${value}`);
   for (const [key, value] of Object.entries(options.searchAttributes ?? {}))
     args.push('--search-attribute', `${key}=${value}`);
