@@ -114,7 +114,7 @@ export class TemporalCompletion implements TaskHandler {
       }
     }).catch(async (error: unknown) => {
       if (!isRefused(error)) throw error;
-      this.#log.error('Temporal refused an outcome', { error, ...about(task) });
+      this.#log.error('Temporal refused an outcome', { error, ...task.labels });
       if (outcome.kind === 'error') return this.#close(task);
       const refused = new RequestError('UnknownError', 'Temporal refused the response', {
         phase: 'sent',
@@ -132,7 +132,7 @@ export class TemporalCompletion implements TaskHandler {
         return await encodeOutcome(this.#rpc, task, outcome);
       } catch (error) {
         if (failures === 1) {
-          this.#log.error('A response cannot be encoded; trying again', { error, ...about(task) });
+          this.#log.error('A response cannot be encoded; trying again', { error, ...task.labels });
         }
         if (failures === MAX_ENCODINGS) {
           const message = 'The response could not be encoded for Temporal; the worker log says why';
@@ -251,8 +251,4 @@ function notSent(): RequestError {
     phase: 'connect',
     transient: true,
   });
-}
-
-function about(task: RequestTask): Record<string, unknown> {
-  return { requestId: task.request.requestId, workflowId: task.key.workflowId };
 }

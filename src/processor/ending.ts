@@ -51,6 +51,12 @@ export function endWithError(task: RequestTask, error: RequestError): Ending {
   return endWith(errorOf(task, error), delay);
 }
 
+export function asRequestError(error: unknown): RequestError {
+  if (error instanceof RequestError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new RequestError('UnknownError', message, { cause: error });
+}
+
 /** A try that was stopped from outside, and how far it had come. */
 export function endInterrupted(
   task: RequestTask,
@@ -76,10 +82,7 @@ export function endInterrupted(
     case 'returned':
     case 'given-up':
       return phase === 'sent' && !task.request.resendable
-        ? endWith(
-            errorOf(task, outcomeUnknown(task, 'the worker stopped before it ended')),
-            undefined,
-          )
+        ? endUnknown(task, 'the worker stopped before it ended')
         : { kind: 'return' };
     default: {
       const never: never = interruption;
@@ -88,15 +91,17 @@ export function endInterrupted(
   }
 }
 
-export function outcomeUnknown(task: RequestTask, reason: string): RequestError {
+/** A request that may have been sent, and whose end nobody saw. */
+export function endUnknown(task: RequestTask, reason: string): Ending {
   const { method, url, idempotencyKey } = task.request;
   const key = idempotencyKey === undefined ? '' : `, idempotency key ${idempotencyKey}`;
-  return new RequestError(
+  const error = new RequestError(
     'OutcomeUnknownError',
     `${method} ${redactUrl(url)} may have been sent, but ${reason}` +
       ` (${task.bytes} response bytes seen${key})`,
     { phase: 'sent' },
   );
+  return endWith(errorOf(task, error), undefined);
 }
 
 function endWith(error: WireError, delay: number | undefined): Ending {

@@ -1,14 +1,13 @@
 import type { Liveness } from '../liveness/port.ts';
 import { crashCount } from '../shared/attempt.ts';
-import { RequestError } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
 import { Admission } from './admission.ts';
 import {
+  asRequestError,
   endInterrupted,
+  endUnknown,
   endWithError,
   endWithResponse,
-  errorOf,
-  outcomeUnknown,
   toWireResponse,
 } from './ending.ts';
 import { Observers, type ProcessorObserver, type TaskView } from './observers.ts';
@@ -221,10 +220,10 @@ export class Processor {
     const { progress, request } = task;
     const lost = progress.sent && !request.resendable;
     if (cancelRequested) return endInterrupted(task, 'cancelled', lost ? 'sent' : 'queued');
-    if (lost) return unknown(task, 'the process that sent it did not see its end');
+    if (lost) return endUnknown(task, 'the process that sent it did not see its end');
     const crashes = crashCount(task.attempt, progress);
     if (crashes > this.#options.maxCrashes) {
-      return unknown(task, `${crashes} processes ended while they ran it`);
+      return endUnknown(task, `${crashes} processes ended while they ran it`);
     }
     return this.#state === 'running' ? undefined : { kind: 'return' };
   }
@@ -233,13 +232,13 @@ export class Processor {
     const { liveness, log } = this.#options;
     this.#run(task, decided)
       .catch(async (error: unknown) => {
-        log.error('A request is left to its heartbeat timeout', { error, ...about(task) });
+        log.error('A request is left to its heartbeat timeout', { error, ...task.labels });
         this.#forget(task);
         // Unregistered and without heartbeats, the next attempt counts this one as a crash.
         await liveness.release(task.key, task.attempt);
       })
       .catch((error: unknown) => {
-        log.error('A request could not be unregistered', { error, ...about(task) });
+        log.error('A request could not be unregistered', { error, ...task.labels });
       });
   }
 
@@ -252,7 +251,7 @@ export class Processor {
     handler.begin(task);
     try {
       await this.#conclude(task, decided).catch((error: unknown) => {
-        log.error('A request ended by a defect', { error, ...about(task) });
+        log.error('A request ended by a defect', { error, ...task.labels });
         task.startDelivery();
         return handler.finish(task, endInterrupted(task, 'given-up', task.reached));
       });
@@ -345,21 +344,6 @@ export class Processor {
   }
 }
 
-function unknown(task: RequestTask, reason: string): Ending {
-  const error = errorOf(task, outcomeUnknown(task, reason));
-  return { kind: 'outcome', outcome: { kind: 'error', error } };
-}
-
 function retryIn(ending: Ending): number | undefined {
   return ending.kind === 'retry' ? ending.delay : undefined;
-}
-
-function asRequestError(error: unknown): RequestError {
-  if (error instanceof RequestError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new RequestError('UnknownError', message, { cause: error });
-}
-
-function about(task: RequestTask): Record<string, unknown> {
-  return { requestId: task.request.requestId, workflowId: task.key.workflowId };
 }

@@ -85,6 +85,11 @@ export class RequestTask {
     return this.#interruption;
   }
 
+  /** What log lines call it. */
+  get labels(): Record<string, unknown> {
+    return { requestId: this.request.requestId, workflowId: this.key.workflowId };
+  }
+
   /** How far the request has come. */
   get reached(): Phase {
     return this.#reached;
