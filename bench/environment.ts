@@ -3,13 +3,6 @@ import { startPeer, type Peer } from './peer.ts';
 import type { driver as driverMethods } from './peers/driver.ts';
 import type { target as targetMethods } from './peers/target.ts';
 
-/**
- * A development server is one shard, whose cache of events holds 512 KB. With more scheduled at
- * once its CPU per activity more than doubles, for whoever has the larger events first; a
- * production server has hundreds of shards, each with a cache of its own.
- */
-const DYNAMIC_CONFIG = { 'history.eventsCacheMaxSizeBytes': String(64 * 1024 * 1024) };
-
 export type Driver = Peer<typeof driverMethods>;
 export type Target = Peer<typeof targetMethods>;
 
@@ -34,7 +27,7 @@ export async function startEnvironment(): Promise<Environment> {
     for (const part of started) await part[Symbol.asyncDispose]();
   };
   try {
-    const { address } = keep(await startTemporalServer({ dynamicConfig: DYNAMIC_CONFIG }));
+    const { address } = keep(await startTemporalServer());
     const target = keep(await startPeer<typeof targetMethods>('target'));
     const origin = await target.call('start');
     const driver = keep(await startPeer<typeof driverMethods>('driver'));

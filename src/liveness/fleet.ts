@@ -1,14 +1,7 @@
+import type { HostSummary } from '../processor/summary.ts';
 import type { Log } from '../shared/log.ts';
 import { RedisConnection } from './redis-connection.ts';
 import { keysOf } from './redis-keys.ts';
-
-export interface FleetHost {
-  host: string;
-  /** Requests by phase: queued, connect, sent, delivering. */
-  phases: Record<string, number>;
-  /** ms since the oldest of them was accepted. */
-  oldest: number;
-}
 
 /** A process as its last renewal described it. */
 export interface FleetProcess {
@@ -21,7 +14,7 @@ export interface FleetProcess {
   maxConnections: number;
   /** ms until it counts as dead; negative when it does. */
   leaseLeft: number;
-  hosts: FleetHost[];
+  hosts: HostSummary[];
 }
 
 const TIMEOUT = 5_000;

@@ -1,7 +1,7 @@
 import type { Log } from '../shared/log.ts';
 import type { RequestRecord } from './port.ts';
 import type { RedisConnection } from './redis-connection.ts';
-import type { RedisKeys } from './redis-keys.ts';
+import { RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
 
 export interface LeaseOptions {
   connection: RedisConnection;
@@ -20,7 +20,6 @@ export interface LeaseOptions {
   claim: (orphans: Set<string>, go: () => boolean) => Promise<number | undefined>;
 }
 
-const DAY = 24 * 60 * 60_000;
 /** A lease is looked at this long after it has expired, ms. */
 const CLAIM_MARGIN = 50;
 /** Differences seen this often in a row are no requests that come and go. */
@@ -120,7 +119,7 @@ export class Lease {
     const [stood, count, nextExpiry] = (await connection.run(
       'renew',
       [keys.leases, keys.processes, keys.records(owner)],
-      [owner, leaseTtl, JSON.stringify(describe()), 7 * DAY],
+      [owner, leaseTtl, JSON.stringify(describe()), RECORD_LIFE],
     )) as [number, number, number];
     const quiet = this.#underWay === 0 && this.#changes === before;
     const differs = count !== records.size + this.#orphans.size;

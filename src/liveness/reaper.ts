@@ -4,11 +4,8 @@ import type { Outcome } from '../shared/wire.ts';
 import type { ReleaseOrphan } from './port.ts';
 import { toAttempt } from './redis-attempt.ts';
 import type { RedisConnection } from './redis-connection.ts';
-import type { RedisKeys } from './redis-keys.ts';
+import { ORPHAN_LIFE, type RedisKeys } from './redis-keys.ts';
 
-const DAY = 24 * 60 * 60_000;
-/** What is known of an orphan waits this long for its next attempt. */
-const ORPHAN_TTL = DAY;
 /** Most requests taken from dead processes at once. */
 const BATCH = 200;
 
@@ -60,7 +57,7 @@ async function release(
     // Given up half-way: it stays under this process's lease, which is about to end.
     if (!go()) return;
     if (done) await connection.run('release', recordKeys, [owner, id, number, scheduledAt]);
-    else await connection.run('disown', recordKeys, [owner, id, ORPHAN_TTL]);
+    else await connection.run('disown', recordKeys, [owner, id, ORPHAN_LIFE]);
   } finally {
     orphans.delete(id);
   }

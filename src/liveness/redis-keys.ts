@@ -1,3 +1,9 @@
+const DAY = 24 * 60 * 60_000;
+/** ms. Beyond the start-to-close timeout of any but the slowest requests; heartbeats cover those. */
+export const RECORD_LIFE = 7 * DAY;
+/** ms for which what is known of an orphan waits for its next attempt. */
+export const ORPHAN_LIFE = DAY;
+
 /** Names in Redis. One hash tag: all of them live in one slot of a cluster. */
 export interface RedisKeys {
   readonly prefix: string;

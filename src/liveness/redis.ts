@@ -16,7 +16,7 @@ import type {
 import { reap } from './reaper.ts';
 import { toAttempt } from './redis-attempt.ts';
 import { RedisConnection } from './redis-connection.ts';
-import { keysOf, type RedisKeys } from './redis-keys.ts';
+import { keysOf, RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
 
 export interface RedisLivenessOptions {
   url: string;
@@ -28,9 +28,6 @@ export interface RedisLivenessOptions {
   log: Log;
 }
 
-const DAY = 24 * 60 * 60_000;
-/** Beyond the start-to-close timeout of any but the slowest requests; heartbeats cover those. */
-const RECORD_LIFE = 7 * DAY;
 /** A cancel can overtake its request by the time a full queue holds it back, rarely longer. */
 const CANCEL_FLAG_TTL = 10 * 60_000;
 

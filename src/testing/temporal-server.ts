@@ -9,7 +9,10 @@ const READY_TIMEOUT = 30_000;
 const STOP_TIMEOUT = 10_000;
 const PORT_TRIES = 3;
 const TAIL_LINES = 20;
-/** A development server is one shard, and a fan-out outgrows its cache of events of 512 KB. */
+/**
+ * A development server is one shard, whose cache of events holds 512 KB. With more scheduled at
+ * once its CPU per activity more than doubles; a production server has hundreds of shards.
+ */
 const DYNAMIC_CONFIG = { 'history.eventsCacheMaxSizeBytes': String(64 * 1024 * 1024) };
 
 export interface TemporalServerOptions {
