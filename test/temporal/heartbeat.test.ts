@@ -28,6 +28,18 @@ function arrived(path: string): Promise<void> {
   return env.target.waitFor(({ hits }) => hits.some((hit) => hit.path === path));
 }
 
+/** A request that the target holds, and that heartbeats every third of a second. */
+async function hold(method: 'get' | 'post') {
+  const requestId = randomUUID();
+  const path = `/hold?${requestId}`;
+  const handle = await env.patient.submit[method](env.target.url(path), {
+    requestId,
+    heartbeatTimeout: '1s',
+  });
+  await arrived(path);
+  return { requestId, path, handle };
+}
+
 test('Temporal has the mark before the target has the request', async () => {
   const requestId = randomUUID();
   const path = `/hold?${requestId}`;
@@ -51,13 +63,7 @@ test('what may be re-sent is not marked', async () => {
 test.each(['get', 'post'] as const)(
   'a false heartbeat timeout re-attaches: the %s goes on with its socket',
   async (method) => {
-    const requestId = randomUUID();
-    const path = `/hold?${requestId}`;
-    const handle = await env.patient.submit[method](env.target.url(path), {
-      requestId,
-      heartbeatTimeout: '1s',
-    });
-    await arrived(path);
+    const { requestId, path, handle } = await hold(method);
     stall(3_000);
     // The attempt after the timeout finds its owner alive, and says so with its heartbeats.
     let seen: Awaited<ReturnType<typeof pending>> | undefined;
@@ -111,13 +117,7 @@ test('terminating the workflow closes the socket within a third of the heartbeat
 });
 
 test('a reset aborts what may be re-sent, and it runs again', async () => {
-  const requestId = randomUUID();
-  const path = `/hold?${requestId}`;
-  const handle = await env.patient.submit.get(env.target.url(path), {
-    requestId,
-    heartbeatTimeout: '1s',
-  });
-  await arrived(path);
+  const { requestId, path, handle } = await hold('get');
   await resetActivity(requestId);
   await env.target.waitFor(
     ({ hits }) =>
@@ -130,13 +130,7 @@ test('a reset aborts what may be re-sent, and it runs again', async () => {
 });
 
 test('a reset leaves alone what was sent and may not be re-sent', async () => {
-  const requestId = randomUUID();
-  const path = `/hold?${requestId}`;
-  const handle = await env.patient.submit.post(env.target.url(path), {
-    requestId,
-    heartbeatTimeout: '1s',
-  });
-  await arrived(path);
+  const { requestId, path, handle } = await hold('post');
   await resetActivity(requestId);
   const before = (await pending(requestId)).activity!.lastHeartbeatTime;
   await waitFor(async () => {
@@ -149,13 +143,7 @@ test('a reset leaves alone what was sent and may not be re-sent', async () => {
 });
 
 test('a pause lets what is in flight go on', async () => {
-  const requestId = randomUUID();
-  const path = `/hold?${requestId}`;
-  const handle = await env.patient.submit.get(env.target.url(path), {
-    requestId,
-    heartbeatTimeout: '1s',
-  });
-  await arrived(path);
+  const { requestId, path, handle } = await hold('get');
   const { activity } = await pending(requestId);
   await env.client.workflowService.pauseActivity({
     namespace: 'default',
