@@ -67,7 +67,10 @@ export class Heartbeats {
     const found = await this.#liveness.whereabouts(task.key);
     if (found.owner === 'other') return 'closed';
     if ('attempt' in found && found.attempt) task.attach(found.attempt);
-    if (go()) await task.pause(FENCED_PAUSE);
+    if (!go()) return 'pending';
+    // The attempt that it waits for is fetched through a place, and all may be taken by such as it.
+    if (task.phase === 'delivering') task.leavePlace();
+    await task.pause(FENCED_PAUSE);
     return 'pending';
   }
 

@@ -247,6 +247,7 @@ export class Processor {
     // The place is kept until the outcome is delivered: while Temporal takes none, no more arrive,
     // and what is kept stays within maxConnections.
     this.#admission.takeOver();
+    task.takePlace(() => this.#admission.leave());
     this.#running.add(task);
     handler.begin(task);
     try {
@@ -259,7 +260,7 @@ export class Processor {
     } finally {
       handler.end(task);
       this.#running.delete(task);
-      this.#admission.leave();
+      task.leavePlace();
     }
   }
 

@@ -58,6 +58,7 @@ export class RequestTask {
   readonly #abort = new AbortController();
   /** Made when first needed: most tasks never pause. */
   #waiters: Set<() => void> | undefined;
+  #leave: (() => void) | undefined;
 
   constructor(input: TaskInput) {
     this.id = keyString(input.key);
@@ -146,6 +147,17 @@ export class RequestTask {
     this.#interruption = reason;
     this.#abort.abort(reason);
     this.#wake();
+  }
+
+  /** From now on it has one of the processor's places; `leave` gives the place to another. */
+  takePlace(leave: () => void): void {
+    this.#leave = leave;
+  }
+
+  /** A no-op the second time. */
+  leavePlace(): void {
+    this.#leave?.();
+    this.#leave = undefined;
   }
 
   /** The ending is decided. */

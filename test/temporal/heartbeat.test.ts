@@ -93,6 +93,27 @@ test('a response that arrives while its attempt is fenced is delivered by the ne
   expect(env.target.hits.filter((hit) => hit.path === path)).toHaveLength(1);
 });
 
+test('a full worker still gets the attempts that its fenced outcomes wait for', async () => {
+  await using full = await startEnvironment({ maxConnections: 3 });
+  const paths = ['post', 'get', 'flaky'].map((kind) => `/delay/2500?${kind}-${randomUUID()}`);
+  const handles = await Promise.all(
+    paths.map((path, i) =>
+      full.patient.submit[i === 0 ? 'post' : 'get'](full.target.url(path), {
+        heartbeatTimeout: '1s',
+      }),
+    ),
+  );
+  await full.target.waitFor(({ inFlight }) => inFlight === 3);
+  // Waits in front of the attempts that follow the timeout.
+  const last = await full.patient.submit.get(full.target.url('/echo'));
+  stall(3_000);
+  for (const handle of handles) {
+    expect(await handle.result()).toMatchObject({ status: 200, attempt: 1 });
+  }
+  expect(await last.result()).toMatchObject({ status: 200 });
+  expect(full.target.total).toBe(4);
+});
+
 test('heartbeats keep a slow request alive well beyond its heartbeat timeout', async () => {
   const requestId = randomUUID();
   const handle = await env.patient.submit.get(env.target.url('/delay/3500'), {
