@@ -1,16 +1,11 @@
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE, DEFAULT_TIMEOUT } from '../shared/constants.ts';
+import { hostPattern, network } from './addresses.ts';
 import { choice, duration, flag, integer, name } from './fields.ts';
 import { headerValue } from './headers.ts';
 import { formatProblems, problemsOf } from './problems.ts';
 import { retryDefaultsSchema } from './retry.ts';
 import { MAX_RESPONSE_SIZE } from './spec-schema.ts';
-
-const network = z
-  .string({ error: 'expected an address or CIDR' })
-  .refine(isNetwork, { error: 'expected an address or CIDR such as 10.0.0.0/8' })
-  .transform((text) => (text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`));
 
 const redisUrl = z
   .string({ error: 'expected a redis:// or rediss:// URL' })
@@ -77,9 +72,17 @@ export const optionsSchema = z.strictObject({
     .default(false)
     .describe('Allow requests to private, loopback and link-local addresses.'),
   allowAddresses: z
-    .array(network, { error: 'expected an array of addresses or CIDRs' })
+    .array(network(), { error: 'expected an array of addresses or CIDRs' })
     .prefault([])
     .describe('Private addresses allowed all the same, as addresses or CIDRs.'),
+  allowHosts: z
+    .array(hostPattern(), { error: 'expected an array of hosts' })
+    .prefault([])
+    .describe('Hosts allowed at whatever address they have; `*.suffix` is every name below it.'),
+  denyHosts: z
+    .array(hostPattern(), { error: 'expected an array of hosts' })
+    .prefault([])
+    .describe('Hosts that are refused whatever their address, before all other rules.'),
   deployment: deployment.optional(),
   logLevel: choice(['trace', 'debug', 'info', 'warn', 'error'])
     .default('info')
@@ -89,7 +92,7 @@ export const optionsSchema = z.strictObject({
 /** Options as a user writes them; all have defaults. */
 export type PatientOptions = z.input<typeof optionsSchema>;
 
-/** Durations in ms, sizes in bytes, addresses as CIDRs. */
+/** Durations in ms, sizes in bytes, addresses as CIDRs, hosts as URLs have them. */
 export type ResolvedOptions = Readonly<z.output<typeof optionsSchema>>;
 
 /** The options that a spec's own fields override. */
@@ -117,13 +120,6 @@ export function resolveOptions(input: PatientOptions = {}): ResolvedOptions {
   const options = parsed.data;
   options.drainTimeout = Math.max(options.drainTimeout, options.shutdownTimeout);
   return deepFreeze(options);
-}
-
-/** `ipaddr` alone would also take `10` or `0x7f.1`. */
-function isNetwork(text: string): boolean {
-  const [address = '', ...prefix] = text.split('/');
-  const wellFormed = address.includes(':') || ipaddr.IPv4.isValidFourPartDecimal(address);
-  return wellFormed && (prefix.length ? ipaddr.isValidCIDR(text) : ipaddr.isValid(address));
 }
 
 function deepFreeze<T extends object>(value: T): Readonly<T> {

@@ -1,6 +1,7 @@
 import net from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { RequestError, invalidRequest } from '../shared/errors.ts';
+import { hostMatcher } from './host-rules.ts';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Cidr = readonly [Address, number];
@@ -9,33 +10,64 @@ export interface AddressRules {
   allowPrivateAddresses: boolean;
   /** CIDRs (or single addresses) that are reachable all the same. */
   allowAddresses: readonly string[];
+  /** Hosts that are reachable at whatever address they have: names and `*.suffix`. */
+  allowHosts: readonly string[];
+  /** Hosts that are never reachable; wins over everything else. */
+  denyHosts: readonly string[];
 }
 
-/** Undefined if `host` may be connected to at `address`, else why not. */
-export type AddressGuard = (host: string, address: string) => RequestError | undefined;
+/** Both checks give undefined for what may be connected to, else why not. */
+export interface AddressGuard {
+  /**
+   * A URL's host before anything is looked up: denied by its name, or a literal of a blocked
+   * address. Behind a proxy, which looks names up itself, nothing more can be known of a target.
+   */
+  checkHost(host: string): RequestError | undefined;
+  /** The address that `host` is about to be connected at. */
+  checkAddress(host: string, address: string): RequestError | undefined;
+}
 
-/** The deprecated IPv4-compatible range, which ipaddr.js takes for ordinary unicast. */
-const V4_COMPATIBLE = ipaddr.parseCIDR('::/96');
+/** All that is assigned to global unicast (RFC 4291 §2.4 by IANA); the rest leads nowhere public. */
+const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3');
+
+/** Azure's platform services, metadata among them: a public address that every virtual machine has. */
+const AZURE_PLATFORM = ipaddr.parseCIDR('168.63.129.16/32');
 
 /**
- * Lets through what is globally routable: no loopback, private, link-local, metadata, multicast,
- * reserved or documentation range, and no IPv6 form that carries an IPv4 address inside.
+ * Lets through what is globally routable: nothing of IANA's special-purpose registries (RFC 6890:
+ * loopback, private, shared, link-local with its metadata services, documentation, benchmarks, …),
+ * no multicast, and no IPv6 form that carries an IPv4 address inside.
  */
 export function createAddressGuard(rules: AddressRules): AddressGuard {
-  const allowed = rules.allowAddresses.map(parseCidr);
-  return (host, address) => {
-    if (rules.allowPrivateAddresses) return undefined;
+  const networks = rules.allowAddresses.map(parseCidr);
+  const isAllowed = hostMatcher(rules.allowHosts);
+  const isDenied = hostMatcher(rules.denyHosts);
+
+  const checkAddress = (host: string, address: string): RequestError | undefined => {
+    if (rules.allowPrivateAddresses || isAllowed(host)) return undefined;
     const ip = parseAddress(address);
-    if (ip && (isPublic(ip) || allowed.some((cidr) => matches(ip, cidr)))) return undefined;
+    if (ip && (isPublic(ip) || networks.some((cidr) => matches(ip, cidr)))) return undefined;
     const what = host === address ? `address ${address}` : `${host} is at ${address}, which`;
-    return new RequestError('BlockedAddressError', `${what} is blocked (private or reserved)`, {
-      phase: 'connect',
-    });
+    return blocked(`${what} is blocked (private or reserved)`);
+  };
+
+  return {
+    checkAddress,
+    checkHost(host) {
+      if (isDenied(host)) return blocked(`host ${host} is denied (denyHosts)`);
+      const literal = host.replace(/^\[(.+)\]$/, '$1');
+      return net.isIP(literal) ? checkAddress(literal, literal) : undefined;
+    },
   };
 }
 
+function blocked(message: string): RequestError {
+  return new RequestError('BlockedAddressError', message, { phase: 'connect' });
+}
+
 function isPublic(ip: Address): boolean {
-  return ip.range() === 'unicast' && !matches(ip, V4_COMPATIBLE);
+  if (ip.range() !== 'unicast') return false;
+  return ip.kind() === 'ipv6' ? matches(ip, GLOBAL_UNICAST) : !matches(ip, AZURE_PLATFORM);
 }
 
 function matches(ip: Address, [network, bits]: Cidr): boolean {

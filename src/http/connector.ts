@@ -1,7 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import dns from 'node:dns';
 import type { LookupAddress } from 'node:dns';
-import net from 'node:net';
 import type { LookupFunction, Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import type { AddressGuard } from './address-guard.ts';
@@ -19,8 +18,9 @@ export type Connector = (options: ConnectOptions, done: ConnectCallback) => Sock
 const ATTEMPT_TIMEOUT = 2_000;
 
 /**
- * undici's connector behind the address guard. The guard sees literals here, because Node looks
- * none of them up, and names in their lookup, whose answer is what the socket connects to.
+ * undici's connector behind the address guard. The guard sees hosts here, literals among them
+ * because Node looks none of those up, and the addresses of a name in its lookup, whose answer is
+ * what the socket connects to.
  */
 export function createConnector(guard: AddressGuard): Connector {
   const open = buildConnector({
@@ -35,9 +35,7 @@ export function createConnector(guard: AddressGuard): Connector {
   const scope = new AsyncResource('patient-http:connector');
 
   return (options, done) => {
-    const blocked = net.isIP(options.hostname)
-      ? guard(options.hostname, options.hostname)
-      : undefined;
+    const blocked = guard.checkHost(options.hostname);
     if (!blocked) return scope.runInAsyncScope(open, undefined, options, done);
     done(blocked, null);
     return undefined;
@@ -72,7 +70,7 @@ function guardedLookup(guard: AddressGuard): LookupFunction {
     lookup(host, options, (error, addresses) => {
       if (error) return callback(error, '');
       for (const { address } of addresses) {
-        const blocked = guard(host, address);
+        const blocked = guard.checkAddress(host, address);
         if (blocked) return callback(blocked, '');
       }
       if (options.all) callback(null, addresses);

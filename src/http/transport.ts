@@ -1,18 +1,15 @@
 import type { Transport } from '../processor/transport.ts';
 import { createAddressGuard } from './address-guard.ts';
+import type { AddressRules } from './address-guard.ts';
 import { Connections } from './connections.ts';
 import { createConnector } from './connector.ts';
 import { Try, transportClosed } from './try.ts';
 
-export interface TransportOptions {
+export interface TransportOptions extends AddressRules {
   /** Sent where a request has no user-agent of its own. */
   userAgent: string;
   /** How long an unused connection is kept, in ms; a server's hint may shorten it. */
   idleConnectionTimeout: number;
-  /** Turns the address guard off. */
-  allowPrivateAddresses: boolean;
-  /** CIDRs that the guard lets through. */
-  allowAddresses: readonly string[];
 }
 
 export function createTransport(options: TransportOptions): Transport {

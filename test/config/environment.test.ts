@@ -29,6 +29,8 @@ describe('environment', () => {
       PATIENT_RETRY_MAX_RETRY_AFTER: '4s',
       PATIENT_ALLOW_PRIVATE_ADDRESSES: '1',
       PATIENT_ALLOW_ADDRESSES: '10.0.0.0/8,::1',
+      PATIENT_ALLOW_HOSTS: 'api.internal, *.example',
+      PATIENT_DENY_HOSTS: 'metadata.internal',
       PATIENT_DEPLOYMENT_NAME: 'n',
       PATIENT_DEPLOYMENT_BUILD_ID: 'b',
       PATIENT_LOG_LEVEL: 'debug',
@@ -61,6 +63,8 @@ describe('environment', () => {
       },
       allowPrivateAddresses: true,
       allowAddresses: ['10.0.0.0/8', '::1'],
+      allowHosts: ['api.internal', '*.example'],
+      denyHosts: ['metadata.internal'],
       deployment: { name: 'n', buildId: 'b' },
       logLevel: 'debug',
     });

@@ -77,6 +77,8 @@ const WRONG: Record<string, Wrong[]> = {
   'retry.maxRetryAfter': durations(0),
   allowPrivateAddresses: flags,
   allowAddresses: [['10.0.0.0/8', undefined, 'expected an array of addresses or CIDRs']],
+  allowHosts: [['a.example', undefined, 'expected an array of hosts']],
+  denyHosts: [['a.example', undefined, 'expected an array of hosts']],
   deployment: [['v1', undefined, 'expected { name, buildId }']],
   'deployment.name': names,
   'deployment.buildId': names,
@@ -142,6 +144,34 @@ describe('further refusals', () => {
     );
   });
 
+  test.each([
+    '',
+    '*',
+    '*.',
+    '.example.com',
+    'a..example.com',
+    'a.*.example.com',
+    'https://example.com',
+    'example.com:443',
+    'example.com/path',
+    'user@example.com',
+    'example com',
+    '%65xample.com',
+    'xn--',
+    '10.0.0.1',
+    '0x7f.1',
+    '*.0.0.1',
+    '[::1]',
+    '::1',
+  ])('%s is no host', (host) => {
+    const message = configError(() => resolveOptions({ denyHosts: ['a.example', host] }));
+
+    expect(message).toBe(
+      'denyHosts[1]: expected a host name such as api.example.com or *.example.com, ' +
+        `got ${JSON.stringify(host)}`,
+    );
+  });
+
   test('a status, a half deployment, contradicting intervals', () => {
     const message = configError(() =>
       resolveOptions({
@@ -203,6 +233,8 @@ describe('accepted options', () => {
       },
       allowPrivateAddresses: false,
       allowAddresses: [],
+      allowHosts: [],
+      denyHosts: [],
       logLevel: 'info',
     });
   });
@@ -233,6 +265,8 @@ describe('accepted options', () => {
     },
     allowPrivateAddresses: true,
     allowAddresses: ['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1'],
+    allowHosts: ['API.example.', '*.Müller.example', 'under_score', 'localhost'],
+    denyHosts: ['*.internal'],
     deployment: { name: 'n', buildId: 'b' },
     logLevel: 'trace',
   };
@@ -245,6 +279,7 @@ describe('accepted options', () => {
       leaseTtl: 1000,
       retry: { ...given.retry, initialInterval: 2000, maximumInterval: 2000 },
       allowAddresses: ['10.0.0.0/8', '192.168.1.7/32', 'fd00::/8', '::1/128'],
+      allowHosts: ['api.example', '*.xn--mller-kva.example', 'under_score', 'localhost'],
     });
   });
 

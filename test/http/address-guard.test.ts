@@ -6,10 +6,16 @@ import { startTargetServer } from '../../src/testing/target-server.ts';
 import type { TargetServer } from '../../src/testing/target-server.ts';
 import { POST, Sender } from './support.ts';
 
+const STRICT = {
+  allowPrivateAddresses: false,
+  allowAddresses: [],
+  allowHosts: [],
+  denyHosts: [],
+};
 const BLOCKED = { type: 'BlockedAddressError', phase: 'connect', transient: false };
 
 describe('addresses', () => {
-  const guard = createAddressGuard({ allowPrivateAddresses: false, allowAddresses: [] });
+  const guard = createAddressGuard(STRICT);
 
   test.each([
     ['this network', '0.0.0.0'],
@@ -23,6 +29,10 @@ describe('addresses', () => {
     ['carrier-grade NAT', '100.64.0.1'],
     ['link-local', '169.254.0.1'],
     ['metadata', '169.254.169.254'],
+    ['metadata, Alibaba', '100.100.100.200'],
+    ['metadata, Oracle', '192.0.0.192'],
+    ['metadata, Azure', '168.63.129.16'],
+    ['metadata, Azure, mapped', '::ffff:168.63.129.16'],
     ['IETF', '192.0.0.1'],
     ['documentation', '192.0.2.1'],
     ['documentation', '198.51.100.1'],
@@ -58,11 +68,20 @@ describe('addresses', () => {
     ['link-local with a zone', 'fe80::1%eth0'],
     ['site-local', 'fec0::1'],
     ['multicast', 'ff02::1'],
+    ['IETF', '2001:1::1'],
+    ['AMT', '2001:3::1'],
+    ['AS112', '2620:4f:8000::1'],
+    ['dummy prefix', '100:0:0:1::1'],
+    ['not assigned', '200::1'],
+    ['not assigned', '1fff:ffff::1'],
+    ['not assigned', '4000::1'],
+    ['not assigned', 'e000::1'],
     ['none at all', 'not-an-address'],
     ['empty', ''],
   ])('blocked, %s: %s', (_name, address) => {
-    expect(guard('host.example', address)).toMatchObject(BLOCKED);
-    expect(guard('host.example', address)!.message).toContain(`host.example is at ${address}`);
+    const error = guard.checkAddress('host.example', address);
+    expect(error).toMatchObject(BLOCKED);
+    expect(error!.message).toContain(`host.example is at ${address}`);
   });
 
   test.each([
@@ -72,7 +91,11 @@ describe('addresses', () => {
     '100.128.0.1',
     '::ffff:8.8.8.8',
     '2606:4700::1111',
-  ])('reachable: %s', (address) => expect(guard('host.example', address)).toBeUndefined());
+    '2a00:1450::1',
+    '168.63.129.17',
+  ])('reachable: %s', (address) => {
+    expect(guard.checkAddress('host.example', address)).toBeUndefined();
+  });
 
   test.each([
     ['10.1.0.0/16', '10.1.2.3', '10.2.0.1'],
@@ -83,20 +106,64 @@ describe('addresses', () => {
     ['64:ff9b::/96', '64:ff9b::808:808', '64:ff9b:1::1'],
     ['::1', '::1', '127.0.0.1'],
   ])('allowAddresses %s', (cidr, allowed, blocked) => {
-    const some = createAddressGuard({
-      allowPrivateAddresses: false,
-      allowAddresses: ['9.9.9.9', cidr],
-    });
-    expect(some('h', allowed)).toBeUndefined();
-    expect(some('h', blocked)).toMatchObject(BLOCKED);
+    const some = createAddressGuard({ ...STRICT, allowAddresses: ['9.9.9.9', cidr] });
+    expect(some.checkAddress('h', allowed)).toBeUndefined();
+    expect(some.checkAddress('h', blocked)).toMatchObject(BLOCKED);
   });
 
   test('a CIDR that is none is refused at start', () => {
     for (const cidr of ['10.0.0.0/33', 'example.com', '10.0.0']) {
-      const options = { userAgent: 'x', idleConnectionTimeout: 1, allowPrivateAddresses: false };
+      const options = { userAgent: 'x', idleConnectionTimeout: 1, ...STRICT };
       expect(() => createTransport({ ...options, allowAddresses: [cidr] })).toThrow(
         `allowAddresses: expected an address or CIDR, got ${cidr}`,
       );
+    }
+  });
+});
+
+describe('hosts', () => {
+  const PRIVATE = '10.0.0.1';
+  const rules = { allowHosts: ['api.example', '*.inside.example'], denyHosts: [] };
+
+  test.each([
+    ['api.example', true],
+    ['api.example.', true],
+    ['a.inside.example', true],
+    ['a.b.inside.example.', true],
+    ['inside.example', false],
+    ['not-inside.example', false],
+    ['x.api.example', false],
+    ['api.example.evil.example', false],
+    ['example', false],
+  ])('allowHosts: %s, %o', (host, allowed) => {
+    const guard = createAddressGuard({ ...STRICT, ...rules });
+    const error = guard.checkAddress(host, PRIVATE);
+    if (allowed) expect(error).toBeUndefined();
+    else expect(error).toMatchObject(BLOCKED);
+    expect(guard.checkHost(host)).toBeUndefined();
+  });
+
+  test('denyHosts wins over every other rule', () => {
+    const guard = createAddressGuard({
+      allowPrivateAddresses: true,
+      allowAddresses: ['0.0.0.0/0'],
+      allowHosts: ['api.example', '*.example'],
+      denyHosts: ['api.example', '*.evil.example'],
+    });
+    for (const host of ['api.example', 'api.example.', 'x.evil.example']) {
+      expect(guard.checkHost(host)).toMatchObject(BLOCKED);
+      expect(guard.checkHost(host)!.message).toBe(`host ${host} is denied (denyHosts)`);
+    }
+    expect(guard.checkHost('evil.example')).toBeUndefined();
+  });
+
+  test('a literal is checked as a host, with and without brackets', () => {
+    const guard = createAddressGuard(STRICT);
+    for (const host of ['127.0.0.1', '::1', '[::1]', '[::ffff:a00:1]']) {
+      expect(guard.checkHost(host)).toMatchObject(BLOCKED);
+    }
+    for (const host of ['8.8.8.8', '[2606:4700::1111]', 'localhost']) {
+      expect(guard.checkHost(host)).toBeUndefined();
     }
   });
 });
@@ -205,6 +272,34 @@ describe('names', () => {
     const error = await sender.fail({ url: `http://mixed.example:${target.port}/` });
     expect(error).toMatchObject(BLOCKED);
     expect(error.message).toContain('mixed.example is at 127.0.0.1');
+  });
+
+  test('allowHosts lets a name through, denyHosts stops it before it is looked up', async () => {
+    const allowHosts = ['*.inside.example'];
+    resolveAs(() => [{ address: '127.0.0.1', family: 4 }]);
+    const url = (name: string) => `http://${name}.inside.example:${target.port}/echo`;
+
+    await using sender = new Sender({ ...STRICT, allowHosts });
+    expect(await sender.get(url('A'))).toMatchObject({ status: 200 });
+    const around = `http://a.inside.example.other.example:${target.port}/echo`;
+    expect(await sender.fail({ url: around })).toMatchObject(BLOCKED);
+    // The address by itself is not what was allowed.
+    expect(await sender.fail({ url: target.url('/echo') })).toMatchObject(BLOCKED);
+
+    lookups.mockClear();
+    const denyHosts = ['denied.inside.example'];
+    await using strict = new Sender({ allowHosts, denyHosts });
+    for (const name of ['denied', 'DENIED', 'd%65nied', 'ｄenied']) {
+      const error = await strict.fail({ url: url(name) });
+      expect(error).toMatchObject(BLOCKED);
+      expect(error.message).toMatch(/host denied\.inside\.example is denied \(denyHosts\)$/);
+    }
+    expect(lookups).not.toHaveBeenCalled();
+    const to = encodeURIComponent(url('denied'));
+    const hop = await strict.fail({
+      url: `${url('b').replace('/echo', '')}/redirect-to?url=${to}`,
+    });
+    expect(hop).toMatchObject({ ...BLOCKED, phase: 'sent' });
   });
 
   test('the answer that was checked is the one connected to', async () => {

@@ -51,6 +51,8 @@ export class Sender {
       idleConnectionTimeout: 30_000,
       allowPrivateAddresses: true,
       allowAddresses: [],
+      allowHosts: [],
+      denyHosts: [],
       ...options,
     });
   }

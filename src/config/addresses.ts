@@ -1,0 +1,37 @@
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+
+/** An address or CIDR, as a CIDR. */
+export function network() {
+  return z
+    .string({ error: 'expected an address or CIDR' })
+    .refine(isNetwork, { error: 'expected an address or CIDR such as 10.0.0.0/8' })
+    .transform((text) => (text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`));
+}
+
+/** A host name or `*.suffix`, in the form that a URL gives it: lower-case, IDN encoded. */
+export function hostPattern() {
+  const error = 'expected a host name such as api.example.com or *.example.com';
+  return z.string({ error }).transform((text, ctx) => {
+    const [, wildcard = '', name = ''] = /^(\*\.)?(.*)$/s.exec(text) ?? [];
+    const host = hostOf(name);
+    if (host !== undefined) return wildcard + host;
+    ctx.addIssue({ code: 'custom', message: error });
+    return z.NEVER;
+  });
+}
+
+/** `ipaddr` alone would also take `10` or `0x7f.1`. */
+function isNetwork(text: string): boolean {
+  const [address = '', ...prefix] = text.split('/');
+  const wellFormed = address.includes(':') || ipaddr.IPv4.isValidFourPartDecimal(address);
+  return wellFormed && (prefix.length ? ipaddr.isValidCIDR(text) : ipaddr.isValid(address));
+}
+
+/** Undefined for what is no name: a URL, a port, an address (a rule by name cannot hold for it). */
+function hostOf(name: string): string | undefined {
+  const url = `http://${name}`;
+  if (/[^\p{L}\p{M}\p{N}._-]/u.test(name) || !URL.canParse(url)) return undefined;
+  const host = new URL(url).hostname.replace(/\.$/, '');
+  return host.split('.').includes('') || ipaddr.isValid(host) ? undefined : host;
+}
