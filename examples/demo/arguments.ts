@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const HELP = `Usage: npm run demo -- [file] [--sample <n>]
+const HELP = `Usage: npm run demo -- [file] [--sample <n>] [--crash]
 
 Sends the requests of a file through Patient HTTP, on a Temporal server started for the purpose.
 
@@ -9,9 +9,11 @@ Sends the requests of a file through Patient HTTP, on a Temporal server started 
                 (default: examples/requests.jsonl, 1,000 calls of 2 to 5 s to a slow API of our own)
   --sample <n>  GET requests that are sent once more by a plain fetch activity, for comparison
                 (default: 300 when all go to the demo's own API, else 0)
+  --crash       two worker processes on Redis, one of them killed (SIGKILL) once the API has seen
+                half of the calls; needs redis-server, and calls to the demo's own API
   --help        this text
 
-Exit code 0: every call and every callback arrived.`;
+Exit code 0: every call and every callback arrived, and nothing was sent again that may not be.`;
 
 /** Wrong usage, as opposed to a file that is wrong. */
 export class UsageError extends Error {
@@ -21,6 +23,7 @@ export class UsageError extends Error {
 export interface DemoArguments {
   file: string;
   sample: number | undefined;
+  crash: boolean;
 }
 
 /** Undefined when all that was wanted is the help text. @throws UsageError */
@@ -35,7 +38,8 @@ export function readArguments(args: string[]): DemoArguments | undefined {
   if (values.sample !== undefined && !/^\d{1,5}$/.test(values.sample)) {
     throw new UsageError(`--sample: expected a number, got ${JSON.stringify(values.sample)}`);
   }
-  return { file, sample: values.sample === undefined ? undefined : Number(values.sample) };
+  const { sample, crash = false } = values;
+  return { file, crash, sample: sample === undefined ? undefined : Number(sample) };
 }
 
 function parse(args: string[]) {
@@ -43,7 +47,11 @@ function parse(args: string[]) {
     return parseArgs({
       args,
       allowPositionals: true,
-      options: { help: { type: 'boolean', short: 'h' }, sample: { type: 'string' } },
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        sample: { type: 'string' },
+        crash: { type: 'boolean' },
+      },
     });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });

@@ -5,10 +5,12 @@ import { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 // In a project of your own: from 'patient-http' and 'patient-http/testing'.
 import { PatientPlugin, type RequestSpec } from '../../src/index.ts';
+import { RedisMissingError, startRedisServer } from '../../src/testing/redis-server.ts';
 import { findTemporalCli } from '../../src/testing/temporal-cli.ts';
 import { startTemporalServer } from '../../src/testing/temporal-server.ts';
 import { readArguments, UsageError } from './arguments.ts';
 import { CallbackLog } from './callbacks.ts';
+import { killHalfWay, startFleet, withHeartbeat } from './crash.ts';
 import { InputError, loadRequests, resolveUrl, SLOW_API } from './load-requests.ts';
 import { measurePlainFetch } from './plain-fetch.ts';
 import { Progress } from './progress.ts';
@@ -29,12 +31,18 @@ async function main(): Promise<number> {
   if (!args) return 0;
   const specs = await loadRequests(args.file);
   const isOurs = specs.every(({ url }) => url.startsWith(SLOW_API));
+  if (args.crash && !isOurs)
+    throw new InputError(`--crash: not all of ${args.file} is for ${SLOW_API}`);
 
+  await using redis = args.crash ? await startRedisServer() : undefined;
   const cli = await findTemporalCli({ log: console.log });
   console.log(cli.source);
   await using server = await startTemporalServer({ cli: cli.path });
   await using api = await startSlowApi();
-  const requests = specs.map((spec) => resolveUrl(spec, api.origin));
+  await using fleet = redis && (await startFleet(server.address, redis.url, TASK_QUEUE));
+  const requests = specs
+    .map((spec) => resolveUrl(spec, api.origin))
+    .map((spec) => (fleet ? withHeartbeat(spec) : spec));
   console.log(`${requests.length} requests from ${args.file}`);
 
   Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });
@@ -49,7 +57,9 @@ async function main(): Promise<number> {
     workflowsPath: fileURLToPath(new URL('./workflows.js', import.meta.url)),
     activities: { recordCallback: callbacks.recordCallback },
     plugins: [
+      // With a fleet the requests run there, and this process only submits them.
       new PatientPlugin({
+        processor: !fleet,
         callbackTaskQueue: TASK_QUEUE,
         // Refused by default; here the API is on this machine.
         allowPrivateAddresses: true,
@@ -58,26 +68,29 @@ async function main(): Promise<number> {
     ],
   });
   const summary = await worker.runUntil(async () => {
-    await progress.ready;
-    progress.begin(requests.length);
+    const crash = fleet && killHalfWay(fleet, api, requests.length);
+    if (!fleet) {
+      await progress.ready;
+      progress.begin(requests.length);
+    }
     const started = performance.now();
     const results = await callAll(client, requests);
     const ms = performance.now() - started;
-    progress.end();
+    if (!fleet) progress.end();
     const [peak, peakAt] = isOurs ? [api.peak, 'at the API'] : [progress.peak, 'in this process'];
 
     const expected = expectedCallbacks(requests, results);
     await callbacks.waitFor(expected, CALLBACK_TIMEOUT);
     const right = expected.filter((call) => callbacks.isRight(call, results[call]!.outcome));
 
-    const urls = sampleUrls(requests, args.sample ?? (isOurs ? SAMPLE : 0));
+    const urls = sampleUrls(requests, args.sample ?? (isOurs && !fleet ? SAMPLE : 0));
     if (urls.length) console.log(`Now ${urls.length} of them through a plain fetch activity`);
     const plain = urls.length
       ? await measurePlainFetch(connection, client, { urls, workflowQueue: TASK_QUEUE })
       : undefined;
     const { size: arrived } = callbacks;
     return {
-      ...{ results, ms, peak, peakAt, plain },
+      ...{ results, ms, peak, peakAt, plain, crash: crash?.() },
       callbacks: { expected: expected.length, right: right.length, arrived },
     };
   });
@@ -85,7 +98,8 @@ async function main(): Promise<number> {
   console.log(formatReport(summary));
   const { expected, right, arrived } = summary.callbacks;
   const isComplete = summary.results.length === requests.length;
-  return isComplete && right === expected && arrived === expected ? 0 : 1;
+  const isKept = isComplete && !summary.crash?.forbidden;
+  return isKept && right === expected && arrived === expected ? 0 : 1;
 }
 
 /** The results in the order of the requests. */
@@ -127,7 +141,8 @@ try {
   process.exitCode = await main();
 } catch (error) {
   const isUsage = error instanceof UsageError;
-  if (!isUsage && !(error instanceof InputError)) throw error;
+  const isClear = error instanceof InputError || error instanceof RedisMissingError;
+  if (!isUsage && !isClear) throw error;
   console.error(`demo: ${error.message}`);
   process.exitCode = isUsage ? 2 : 1;
 }

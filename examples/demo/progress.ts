@@ -11,9 +11,8 @@ export class Progress implements ProcessorObserver {
   #done = 0;
   #failed = 0;
   #tries = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #stop: () => void = () => undefined;
   #started = 0;
-  readonly #isTTY = process.stdout.isTTY;
   peak = 0;
   #setReady: () => void = () => undefined;
   /** The processor takes requests. */
@@ -50,20 +49,32 @@ export class Progress implements ProcessorObserver {
   begin(total: number): void {
     this.#total = total;
     this.#started = performance.now();
-    this.#timer = setInterval(() => this.#show(), this.#isTTY ? REDRAW : LINE);
+    this.#stop = show(() => this.#line());
   }
 
   end(): void {
-    clearInterval(this.#timer);
-    this.#show();
-    if (this.#isTTY) process.stdout.write('\n');
+    this.#stop();
   }
 
-  #show(): void {
+  #line(): string {
     const seconds = ((performance.now() - this.#started) / 1000).toFixed(0);
-    const line =
+    return (
       `${this.#done}/${this.#total} calls done, ${this.#inFlight} in flight, ` +
-      `${this.#failed} failed, ${this.#tries} tries, ${seconds} s`;
-    process.stdout.write(this.#isTTY ? `\r\x1b[K${line}` : `${line}\n`);
+      `${this.#failed} failed, ${this.#tries} tries, ${seconds} s`
+    );
   }
+}
+
+/** Shows the line again and again; the function given ends it with a last one. */
+export function show(line: () => string): () => void {
+  const { isTTY } = process.stdout;
+  const write = (): void => {
+    process.stdout.write(isTTY ? `\r\x1b[K${line()}` : `${line()}\n`);
+  };
+  const timer = setInterval(write, isTTY ? REDRAW : LINE);
+  return () => {
+    clearInterval(timer);
+    write();
+    if (isTTY) process.stdout.write('\n');
+  };
 }

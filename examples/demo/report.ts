@@ -1,3 +1,4 @@
+import type { CrashReport } from './crash.ts';
 import { extrapolate, SLOTS, type PlainSample } from './plain-fetch.ts';
 import type { CallResult } from './workflows.ts';
 
@@ -9,6 +10,8 @@ export interface Summary {
   peakAt: string;
   callbacks: { expected: number; right: number; arrived: number };
   plain: PlainSample | undefined;
+  /** Calls that have no answer count as lost. */
+  crash: CrashReport | undefined;
 }
 
 /** The table, and what it stands beside. */
@@ -23,6 +26,7 @@ export function formatReport(summary: Summary): string {
     `Callbacks:         ${count(callbacks.right)} of ${count(callbacks.expected)} arrived, ` +
       `each exactly once (${count(callbacks.arrived)} in all)`,
     ...formatPlain(summary),
+    ...formatCrash(summary),
     '',
   ].join('\n');
 }
@@ -57,6 +61,20 @@ function formatPlain({ plain, results, ms }: Summary): string[] {
   return [
     `Plain fetch:       ${seconds(estimate)} for ${count(total)} calls, ${times}`,
     `                   (an activity with default settings, ${SLOTS} slots; ${basis})`,
+  ];
+}
+
+function formatCrash({ crash, results }: Summary): string[] {
+  if (!crash) return [];
+  const { pid, cutOff, orphans, recovery, leaseSeconds, sentTwice, forbidden } = crash;
+  const answered = results.filter(Boolean).length;
+  return [
+    `Orphans found:     ${count(orphans)} of worker ${pid}, killed while the API was working on ` +
+      `${count(cutOff)} calls of its`,
+    `Time to recover:   ${seconds(recovery)}, from the kill until the last was sent again ` +
+      `(leaseTtl ${leaseSeconds} s)`,
+    `Sent twice:        ${count(sentTwice)}, of them ${count(forbidden)} that may not be sent again`,
+    `Lost:              ${count(results.length - answered)}`,
   ];
 }
 

@@ -3,8 +3,23 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** A request as the API saw it. Each has its id over all tries. */
+export interface ApiCall {
+  id: string | undefined;
+  mayBeResent: boolean;
+  /** Its `User-Agent`. */
+  by: string | undefined;
+  /** `performance.now()` of its arrival, and of its end, whichever way. */
+  at: number;
+  endedAt: number | undefined;
+  /** Of its answer, if it got a whole one. */
+  status: number | undefined;
+}
+
 export interface SlowApi extends AsyncDisposable {
   readonly origin: string;
+  /** In order of arrival. */
+  readonly calls: readonly ApiCall[];
   /** Calls that wait for their answer, and the most there ever were. */
   readonly inFlight: number;
   readonly peak: number;
@@ -18,6 +33,7 @@ export async function startSlowApi(): Promise<SlowApi> {
   let inFlight = 0;
   let peak = 0;
   const seen = new Set<string>();
+  const calls: ApiCall[] = [];
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://slow-api');
@@ -44,13 +60,20 @@ export async function startSlowApi(): Promise<SlowApi> {
 
   const server = createServer((request, response) => {
     peak = Math.max(peak, ++inFlight);
-    response.once('close', () => inFlight--);
+    const call = callOf(request);
+    calls.push(call);
+    response.once('close', () => {
+      inFlight--;
+      call.endedAt = performance.now();
+      if (response.writableFinished) call.status = response.statusCode;
+    });
     void answer(request, response);
   });
   server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 });
   await once(server, 'listening');
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
     get inFlight() {
       return inFlight;
     },
@@ -62,6 +85,17 @@ export async function startSlowApi(): Promise<SlowApi> {
       server.closeAllConnections();
       await once(server, 'close');
     },
+  };
+}
+
+function callOf({ headers, method = '' }: IncomingMessage): ApiCall {
+  return {
+    id: headers['x-request-id']?.toString(),
+    mayBeResent: !/^(POST|PATCH)$/.test(method) || 'idempotency-key' in headers,
+    by: headers['user-agent'],
+    at: performance.now(),
+    endedAt: undefined,
+    status: undefined,
   };
 }
 

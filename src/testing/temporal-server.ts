@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, type Server, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import { endWithUs } from './end-with-us.ts';
+import { freePorts } from './free-ports.ts';
 import { findTemporalCli } from './temporal-cli.ts';
 
 const READY_TIMEOUT = 30_000;
@@ -92,13 +94,13 @@ async function start(cli: string, options: TemporalServerOptions): Promise<Tempo
     child.once('error', (error) => resolve(error.message));
     child.once('close', (code, signal) => resolve(`it ended with ${signal ?? `code ${code}`}`));
   });
-  const releaseWatch = watch(child, gone);
+  const released = endWithUs(child, gone);
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal);
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT);
     await gone;
     clearTimeout(timer);
-    await releaseWatch();
+    await released;
   };
 
   const address = `127.0.0.1:${port}`;
@@ -122,24 +124,6 @@ async function start(cli: string, options: TemporalServerOptions): Promise<Tempo
   };
 }
 
-/**
- * Free ports where none is wanted. All are held until the last is known, so that they differ; the
- * wanted ones too, for another server there would answer in place of ours.
- */
-async function freePorts(wanted: (number | undefined)[]): Promise<number[]> {
-  const holders: Server[] = [];
-  try {
-    for (const port of wanted) {
-      const holder = createServer().listen(port ?? 0, '127.0.0.1');
-      await once(holder, 'listening');
-      holders.push(holder);
-    }
-    return holders.map((holder) => (holder.address() as AddressInfo).port);
-  } finally {
-    await Promise.all(holders.map((holder) => once(holder.close(), 'close')));
-  }
-}
-
 function tailOf(child: ChildProcess, log: ((line: string) => void) | undefined): () => string[] {
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
@@ -152,24 +136,6 @@ function tailOf(child: ChildProcess, log: ((line: string) => void) | undefined):
     });
   }
   return () => lines;
-}
-
-/**
- * Ends the server when this process is gone, even killed: a shell waits on a pipe that only we
- * hold open. (The server itself does not watch its standard input.)
- */
-function watch(child: ChildProcess, gone: Promise<unknown>): () => Promise<void> {
-  if (process.platform === 'win32' || child.pid === undefined) return async () => {};
-  const watcher = spawn('sh', ['-c', 'read line; kill -9 "$0"', String(child.pid)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  const ended = new Promise((resolve) => watcher.once('close', resolve).once('error', resolve));
-  // At once, before the number can belong to another process.
-  void gone.then(() => watcher.kill('SIGKILL'));
-  return async () => {
-    await ended;
-  };
 }
 
 /** Undefined when the namespace answers; why not, when the time is over. */
