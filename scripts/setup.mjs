@@ -15,7 +15,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
-const SOURCES = ['src', 'workflows', 'activities', 'examples', 'bench'];
+const SOURCES = ['src', 'workflows', 'activities', 'examples', 'bench', 'test/chaos'];
 const CONFIGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 
 /** Installs what the lock file names where that is missing or older than the lock file. */

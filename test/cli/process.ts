@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import { waitFor } from '../support/wait-for.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** Also for whoever runs this from dist. */
+const root = dirname(createRequire(import.meta.url).resolve('patient-http/package.json'));
 
 export interface Result {
   code: number | null;

@@ -1,0 +1,54 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Journal } from './journal.ts';
+import type { EndedRequest } from './outcomes.ts';
+import type { FleetWorker } from './workers.ts';
+
+export interface RunReport {
+  seed: number;
+  journal: Journal;
+  requests: EndedRequest[];
+  workers: FleetWorker[];
+  hits: number;
+  /** Hits beyond those that the requests have without a fault. */
+  resent: number;
+  /** ms from the end of the last fault to that of the last request. */
+  recovery: number;
+}
+
+/** One run in a few lines, and what was wrong. */
+export function describe(report: RunReport): string {
+  const { seed, journal, requests, hits, resent, recovery } = report;
+  const { violations, episodes } = journal;
+  const kinds = episodes.map(({ kind }) => kind.replace(/ of worker \d+| for \d+ ms/g, ''));
+  const callbacks = requests.filter(({ callback }) => callback).length;
+  return [
+    `seed ${seed}: ${requests.length} requests, ${episodes.length} faults, ${violations.length} violations`,
+    `  outcomes   ${counts(requests.map(({ outcome }) => outcome))}`,
+    `  callbacks  ${callbacks}`,
+    `  faults     ${counts(kinds)}`,
+    `  target     ${hits} hits, ${resent} of them sent again because of a fault`,
+    `  recovery   ${(recovery / 1000).toFixed(1)} s from the last fault to the last outcome`,
+    ...violations.map((violation) => `  VIOLATION (seed ${seed}) ${violation}`),
+  ].join('\n');
+}
+
+function counts(names: string[]): string {
+  const count = new Map<string, number>();
+  for (const name of names) count.set(name, (count.get(name) ?? 0) + 1);
+  return [...count]
+    .toSorted(([, a], [, b]) => b - a)
+    .map(([name, times]) => `${name} ${times}`)
+    .join(', ');
+}
+
+/** The whole run as files, to look for a cause; gives their folder. */
+export async function writeEvidence({ seed, journal, workers }: RunReport): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), `patient-chaos-seed-${seed}-`));
+  await writeFile(join(folder, 'journal.log'), journal.lines.join('\n'));
+  for (const { name, process } of workers) {
+    await writeFile(join(folder, `${name.replace(' ', '-')}.log`), process.stderr);
+  }
+  return folder;
+}
