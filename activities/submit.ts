@@ -43,6 +43,7 @@ export function createRequestActivities(
         progress: readProgress(info.heartbeatDetails),
         // 0 when the caller set none.
         heartbeatTimeout: info.heartbeatTimeoutMs || DEFAULT_HEARTBEAT_TIMEOUT,
+        scheduledAt: info.scheduledTimestampMs,
         deadlineAt: deadline === undefined ? undefined : info.scheduledTimestampMs + deadline,
       };
       await outsideActivities(() => processor.submit(input));

@@ -11,16 +11,17 @@ import {
 } from '@temporalio/worker';
 import { createControlActivities } from '../activities/control.ts';
 import { createRequestActivities } from '../activities/submit.ts';
+import { ActivityRpc } from './completion/activity-rpc.ts';
+import { createOutcomeSeal } from './completion/outcome-seal.ts';
 import { TemporalCompletion } from './completion/temporal-completion.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from './config/options.ts';
 import { createTransport } from './http/transport.ts';
 import { MemoryLiveness } from './liveness/memory.ts';
-import type { Liveness, ReleaseOrphan } from './liveness/port.ts';
-import { RedisLiveness } from './liveness/redis.ts';
+import type { Liveness } from './liveness/port.ts';
+import { RedisLiveness, type RedisLivenessOptions } from './liveness/redis.ts';
 import type { ProcessorObserver } from './processor/observers.ts';
 import { Processor } from './processor/processor.ts';
 import { requestsQueue } from './shared/constants.ts';
-import type { Log } from './shared/log.ts';
 import { gatedSlots } from './slots.ts';
 
 /** Temporal's default; more pollers than places would only hold permits. */
@@ -72,10 +73,14 @@ export class PatientWorker {
     const log = Runtime.instance().logger;
     const transport = createTransport(resolved);
     const requests: { worker?: Worker } = {};
-    const liveness = createLiveness(resolved, namespace, log, (orphan, go) =>
-      handler.releaseOrphan(orphan, go),
-    );
-    const handler = new TemporalCompletion(() => requests.worker!.client!, liveness, log);
+    const rpc = new ActivityRpc(() => requests.worker!.client!);
+    const liveness = createLiveness(resolved, {
+      namespace: namespace ?? 'default',
+      releaseOrphan: (orphan, go) => handler.releaseOrphan(orphan, go),
+      seal: createOutcomeSeal(rpc),
+      log,
+    });
+    const handler = new TemporalCompletion(rpc, liveness, log);
     const { maxConnections, maxCrashes } = resolved;
     const processor = new Processor({
       ...{ maxConnections, maxCrashes, transport, liveness, handler, log },
@@ -134,7 +139,7 @@ export class PatientWorker {
 
   /**
    * Works until {@link shutdown} or a fatal error, then drains. Resolves with the number of
-   * outcomes that could not be delivered: 0 unless Temporal was away for all of the drain.
+   * outcomes lost: given up at the end of the drain, or not taken by Temporal for all of it.
    */
   run(): Promise<number> {
     return (this.#running ??= this.#run());
@@ -196,12 +201,10 @@ function stop(worker: Worker): void {
 
 function createLiveness(
   { redisUrl, leaseTtl, taskQueue }: ResolvedOptions,
-  namespace = 'default',
-  log: Log,
-  releaseOrphan: ReleaseOrphan,
+  context: Pick<RedisLivenessOptions, 'namespace' | 'releaseOrphan' | 'seal' | 'log'>,
 ): Liveness {
   if (redisUrl === undefined) return new MemoryLiveness();
-  return new RedisLiveness({ url: redisUrl, namespace, taskQueue, leaseTtl, releaseOrphan, log });
+  return new RedisLiveness({ ...context, url: redisUrl, taskQueue, leaseTtl });
 }
 
 function versioning({ deployment }: ResolvedOptions): Partial<WorkerOptions> {

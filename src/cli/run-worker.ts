@@ -23,7 +23,7 @@ export function workerSettings(env: NodeJS.ProcessEnv): WorkerSettings {
 
 /**
  * Runs a worker until a signal has drained it; `onReady` gets the line that says it polls.
- * Resolves with the process's exit code: 0 only if every outcome reached Temporal.
+ * Resolves with the process's exit code: 0 only if no outcome was lost.
  */
 export async function runWorker(
   { options, log }: WorkerSettings,
@@ -38,9 +38,9 @@ export async function runWorker(
   try {
     await Promise.race([ready, running]);
     onReady(readyLine(temporal, worker.options));
-    const undelivered = await running;
-    if (undelivered === 0) return 0;
-    log.error(`Stopped, but ${undelivered} outcomes did not reach Temporal`, { undelivered });
+    const lost = await running;
+    if (lost === 0) return 0;
+    log.error(`Stopped, and lost ${lost} outcomes: given up, or not taken by Temporal`, { lost });
     return 1;
   } finally {
     ignoreSignals();

@@ -1,6 +1,7 @@
 import { isGrpcServiceError, type Client } from '@temporalio/client';
 import type { ActivitySerializationContext, ApplicationFailure } from '@temporalio/common';
 import {
+  decodeArrayFromPayloads,
   encodeErrorToFailure,
   encodeToPayloadsWithContext,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
@@ -47,6 +48,11 @@ export class ActivityRpc {
   async encode(key: RequestKey, value: unknown): Promise<Payloads> {
     const { loadedDataConverter } = this.#client().options;
     return (await encodeToPayloadsWithContext(loadedDataConverter, contextOf(key), [value])) ?? [];
+  }
+
+  async decode(key: RequestKey, payloads: Payloads): Promise<unknown> {
+    const { loadedDataConverter } = this.#client().options;
+    return (await decodeArrayFromPayloads(loadedDataConverter, payloads, contextOf(key)))[0];
   }
 
   async complete(token: Uint8Array, payloads: Payloads): Promise<Answer> {

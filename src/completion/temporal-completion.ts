@@ -1,5 +1,4 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import type { Liveness, Orphan } from '../liveness/port.ts';
 import { endInterrupted } from '../processor/ending.ts';
@@ -11,7 +10,7 @@ import { failureDetail, wireError } from '../shared/failure.ts';
 import type { Log } from '../shared/log.ts';
 import type { RequestKey } from '../shared/request-key.ts';
 import type { Outcome, WireError } from '../shared/wire.ts';
-import { ActivityRpc, type Answer, type Payloads } from './activity-rpc.ts';
+import type { ActivityRpc, Answer, Payloads } from './activity-rpc.ts';
 import { finalFailure, retryFailure } from './failure.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Insistence, isRefused } from './insist.ts';
@@ -31,12 +30,12 @@ export class TemporalCompletion implements TaskHandler {
   readonly #insistence: Insistence;
   readonly #heartbeats: Heartbeats;
 
-  constructor(client: () => Client, liveness: Liveness, log: Log) {
+  constructor(rpc: ActivityRpc, liveness: Liveness, log: Log) {
     this.#liveness = liveness;
     this.#log = log;
-    this.#rpc = new ActivityRpc(client);
+    this.#rpc = rpc;
     this.#insistence = new Insistence(log);
-    this.#heartbeats = new Heartbeats(this.#rpc, this.#insistence, liveness, log);
+    this.#heartbeats = new Heartbeats(rpc, this.#insistence, liveness, log);
   }
 
   begin(task: RequestTask): void {
@@ -93,23 +92,23 @@ export class TemporalCompletion implements TaskHandler {
   }
 
   async #deliver(task: RequestTask, decided: Outcome): Promise<void> {
+    const encoded = await this.#encode(task, decided);
+    if (!encoded) return;
+    const { outcome, payloads } = encoded;
     let settled = false;
-    const settle = async (outcome: Outcome): Promise<void> => {
+    const settle = async (): Promise<void> => {
       settled ||= await this.#liveness.settle(task.key, outcome);
     };
     // One that may be re-sent costs at worst a second send: it is kept only when Temporal does not
     // take it at once.
-    if (!task.request.resendable) await settle(decided);
-    const encoded = await this.#encode(task, decided);
-    if (!encoded) return;
-    const { outcome, payloads } = encoded;
+    if (!task.request.resendable) await settle();
     await this.#report(task, async ({ token }) => {
       try {
         const answer = await this.#reportOutcome(task.key, token, outcome, payloads);
-        if (answer === 'not-found') await settle(decided);
+        if (answer === 'not-found') await settle();
         return answer;
       } catch (error) {
-        await settle(decided);
+        await settle();
         throw error;
       }
     }).catch(async (error: unknown) => {
@@ -169,15 +168,22 @@ export class TemporalCompletion implements TaskHandler {
   async releaseOrphan(orphan: Orphan, go: () => boolean): Promise<boolean> {
     const { key, attempt, outcome } = orphan;
     const { token } = attempt;
-    const answer = await this.#insistence.call({ pause }, go, async () => {
+    const call = async (): Promise<Answer> => {
       if (!outcome) {
         const failure = retryFailure('Orphaned', 'The worker that ran the request is gone', 1);
         return this.#rpc.fail(key, token, failure);
       }
       const encoded = await encodeOutcome(this.#rpc, orphan, outcome);
       return this.#reportOutcome(key, token, encoded.outcome, encoded.payloads);
-    });
-    return outcome !== undefined && answer === 'accepted';
+    };
+    try {
+      const answer = await this.#insistence.call({ pause }, go, call);
+      return outcome !== undefined && answer === 'accepted';
+    } catch (error) {
+      // What Temporal refuses for good is for the next attempt to end, after its heartbeat timeout.
+      this.#log.error('Temporal refused an orphan', { error, workflowId: key.workflowId });
+      return false;
+    }
   }
 
   async #cancel(task: RequestTask, error: WireError): Promise<void> {

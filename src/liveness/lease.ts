@@ -1,5 +1,6 @@
 import type { Log } from '../shared/log.ts';
 import type { RequestRecord } from './port.ts';
+import type { Reaper } from './reaper.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
 
@@ -16,8 +17,8 @@ export interface LeaseOptions {
   adopt: (record: RequestRecord) => Promise<boolean>;
   lost: (id: string) => void;
   describe: () => Record<string, unknown>;
-  /** Takes over what dead processes held; gives ms until the next lease expires, if there is one. */
-  claim: (orphans: Set<string>, go: () => boolean) => Promise<number | undefined>;
+  /** Takes over what dead processes held. */
+  reaper: Reaper;
 }
 
 /** A lease is looked at this long after it has expired, ms. */
@@ -32,7 +33,6 @@ const PATIENCE = 3;
  */
 export class Lease {
   readonly #options: LeaseOptions;
-  readonly #orphans = new Set<string>();
   #renewal: NodeJS.Timeout | undefined;
   #claiming: NodeJS.Timeout | undefined;
   #claim: Promise<void> | undefined;
@@ -78,8 +78,14 @@ export class Lease {
     this.#options.log.debug('A call to Redis failed', { error });
   }
 
+  /** What Redis has under this process though it knows nothing of it goes back to Temporal. */
+  recall(ids: string[]): void {
+    this.#options.reaper.recall(ids).catch((error: unknown) => this.missed(error));
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#options.reaper.stop();
     clearTimeout(this.#renewal);
     clearTimeout(this.#claiming);
     const { connection, keys, owner } = this.#options;
@@ -108,13 +114,13 @@ export class Lease {
     } catch (error) {
       this.missed(error);
       // A half-open connection looks like this: the command is not answered, nothing is closed.
-      if (connection.redis.status === 'ready') connection.reconnect();
+      if (connection.usable) connection.reconnect();
       this.#schedule(leaseTtl / 6);
     }
   }
 
   async #renew(first: boolean): Promise<void> {
-    const { connection, keys, owner, leaseTtl, describe, records } = this.#options;
+    const { connection, keys, owner, leaseTtl, describe, records, reaper } = this.#options;
     const before = this.#changes;
     const [stood, count, nextExpiry] = (await connection.run(
       'renew',
@@ -122,7 +128,7 @@ export class Lease {
       [owner, leaseTtl, JSON.stringify(describe()), RECORD_LIFE],
     )) as [number, number, number];
     const quiet = this.#underWay === 0 && this.#changes === before;
-    const differs = count !== records.size + this.#orphans.size;
+    const differs = count !== records.size + reaper.orphans.size;
     this.#mismatches = differs ? this.#mismatches + 1 : 0;
     const suspicious = differs && (quiet || this.#mismatches >= PATIENCE);
     if (!first && (stood === 0 || this.#dirty || suspicious)) await this.#sync();
@@ -131,20 +137,13 @@ export class Lease {
 
   /** Makes what Redis holds for this process equal to what it has. */
   async #sync(): Promise<void> {
-    const { connection, keys, owner, records, adopt, lost, log } = this.#options;
+    const { connection, keys, owner, records, reaper, adopt, lost, log } = this.#options;
     this.#dirty = false;
     this.#mismatches = 0;
     const known = await connection.redis.smembers(keys.records(owner));
-    const ended = known.filter((id) => !records.has(id) && !this.#orphans.has(id));
-    await Promise.all(
-      ended.map((id) =>
-        connection.run(
-          'release',
-          [keys.request(id), keys.records(owner)],
-          [owner, id, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-        ),
-      ),
-    );
+    const unknown = known.filter((id) => !records.has(id) && !reaper.orphans.has(id));
+    // Not awaited: orphans wait for Temporal, and the records of the living for nobody.
+    this.recall(unknown);
     const there = new Set(known);
     const missing = [...records].filter(([id]) => !there.has(id));
     let taken = 0;
@@ -175,7 +174,7 @@ export class Lease {
 
   async #claimExpired(): Promise<void> {
     try {
-      const untilNext = await this.#options.claim(this.#orphans, () => !this.#stopped);
+      const untilNext = await this.#options.reaper.claim();
       this.#claim = undefined;
       this.#scheduleClaim(untilNext);
     } catch (error) {

@@ -29,6 +29,12 @@ export interface Orphan {
   outcome: Outcome | undefined;
 }
 
+/** How an outcome is kept: through the payload codec, as secret in a store as it is in history. */
+export interface OutcomeSeal {
+  seal(key: RequestKey, outcome: Outcome): Promise<string>;
+  open(key: RequestKey, sealed: string): Promise<Outcome>;
+}
+
 /**
  * Takes an orphan to Temporal until `go` says no. `true`: Temporal has its outcome; `false`: its
  * attempt is failed, or was over already, and the next attempt will register.
@@ -56,7 +62,11 @@ export type Whereabouts =
  */
 export interface Liveness {
   start(owner: OwnerEvents): Promise<void>;
-  register(record: RequestRecord): Promise<Registration>;
+  /**
+   * `exclusive`: waits for the store's word when it is in doubt, for an earlier attempt of this
+   * request may have a living owner, and no two may run it.
+   */
+  register(record: RequestRecord, exclusive: boolean): Promise<Registration>;
   /** Keeps the outcome under its key until Temporal has it; false when it could not be kept. */
   settle(key: RequestKey, outcome: Outcome): Promise<boolean>;
   /** Forgets the request; false if a newer attempt attached first and must be ended too. */

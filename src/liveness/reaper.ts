@@ -1,7 +1,6 @@
 import type { Log } from '../shared/log.ts';
 import { keyFromString } from '../shared/request-key.ts';
-import type { Outcome } from '../shared/wire.ts';
-import type { ReleaseOrphan } from './port.ts';
+import type { OutcomeSeal, ReleaseOrphan } from './port.ts';
 import { toAttempt } from './redis-attempt.ts';
 import type { RedisConnection } from './redis-connection.ts';
 import { ORPHAN_LIFE, type RedisKeys } from './redis-keys.ts';
@@ -9,56 +8,109 @@ import { ORPHAN_LIFE, type RedisKeys } from './redis-keys.ts';
 /** Most requests taken from dead processes at once. */
 const BATCH = 200;
 
-interface ReapContext {
+export interface ReaperOptions {
   connection: RedisConnection;
   keys: RedisKeys;
   owner: string;
   log: Log;
   releaseOrphan: ReleaseOrphan;
-  /** False once this process stops. */
-  go: () => boolean;
-  /** Ids of orphans in the hands of this process. */
-  orphans: Set<string>;
+  seal: OutcomeSeal;
 }
 
-type Claim = [untilNext: number, ...orphans: [string, string, string, string, string][]];
+/** As the scripts give it: id, attempt's number and schedule, token, sealed outcome or ''. */
+type ClaimedOrphan = [
+  id: string,
+  number: string,
+  scheduledAt: string,
+  token: string,
+  sealed: string,
+];
+
+type Claim = [untilNext: number, ...orphans: ClaimedOrphan[]];
 
 /**
- * Takes the requests of processes whose lease has expired to Temporal, a batch at a time. They
- * stay under this process's lease until that is done. Gives the ms until the next lease expires.
+ * Takes the requests of processes whose lease has expired to Temporal. They stay under this
+ * process's lease until that is done, so that its death loses nothing.
  */
-export async function reap(context: ReapContext): Promise<number | undefined> {
-  const { connection, keys, owner, orphans, log } = context;
-  for (let total = 0; ;) {
-    const [untilNext, ...claimed] = (await connection.run(
-      'claim',
-      [keys.leases, keys.processes, keys.records(owner)],
-      [owner, BATCH, keys.prefix],
-    )) as Claim;
-    total += claimed.length;
-    for (const [id] of claimed) orphans.add(id);
-    await Promise.all(claimed.map((orphan) => release(context, orphan)));
-    if (claimed.length === 0 || claimed.length < BATCH) {
-      if (total > 0) log.info('Took over the requests of a process that is gone', { total });
-      return untilNext < 0 ? undefined : untilNext;
+export class Reaper {
+  readonly #options: ReaperOptions;
+  readonly #orphans = new Set<string>();
+  #stopped = false;
+
+  constructor(options: ReaperOptions) {
+    this.#options = options;
+  }
+
+  /** Ids of the orphans in the hands of this process. */
+  get orphans(): ReadonlySet<string> {
+    return this.#orphans;
+  }
+
+  /** Claims what expired leases held, a batch at a time; gives ms until the next one expires. */
+  async claim(): Promise<number | undefined> {
+    const { connection, keys, owner, log } = this.#options;
+    for (let total = 0; ;) {
+      const [untilNext, ...claimed] = (await connection.run(
+        'claim',
+        [keys.leases, keys.processes, keys.records(owner)],
+        [owner, BATCH, keys.prefix],
+      )) as Claim;
+      total += claimed.length;
+      await this.#releaseAll(claimed);
+      if (claimed.length < BATCH) {
+        if (total > 0) log.info('Took over the requests of a process that is gone', { total });
+        return untilNext < 0 ? undefined : untilNext;
+      }
     }
   }
-}
 
-async function release(
-  { connection, keys, owner, orphans, releaseOrphan, go }: ReapContext,
-  [id, number, scheduledAt, token, outcome]: [string, string, string, string, string],
-): Promise<void> {
-  const attempt = toAttempt(Number(number), Number(scheduledAt), token);
-  const kept = outcome === '' ? undefined : (JSON.parse(outcome) as Outcome);
-  const recordKeys = [keys.request(id), keys.records(owner)];
-  try {
-    const done = await releaseOrphan({ key: keyFromString(id), attempt, outcome: kept }, go);
-    // Given up half-way: it stays under this process's lease, which is about to end.
-    if (!go()) return;
-    if (done) await connection.run('release', recordKeys, [owner, id, number, scheduledAt]);
-    else await connection.run('disown', recordKeys, [owner, id, ORPHAN_LIFE]);
-  } finally {
-    orphans.delete(id);
+  /** Orphans of this process's own, as recall-2.lua says. */
+  async recall(ids: string[]): Promise<void> {
+    const { connection, keys, owner } = this.#options;
+    const recalled = await Promise.all(
+      ids.map((id) => {
+        const recordKeys = [keys.request(id), keys.records(owner)];
+        return connection.run('recall', recordKeys, [owner, id]) as Promise<ClaimedOrphan | null>;
+      }),
+    );
+    await this.#releaseAll(recalled.filter((orphan) => orphan !== null));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #releaseAll(orphans: ClaimedOrphan[]): Promise<void> {
+    // All of them first: a renewal meanwhile must find none that nobody knows.
+    for (const [id] of orphans) this.#orphans.add(id);
+    await Promise.all(orphans.map((orphan) => this.#release(orphan)));
+  }
+
+  async #release([id, number, scheduledAt, token, sealed]: ClaimedOrphan): Promise<void> {
+    const { connection, keys, owner, releaseOrphan } = this.#options;
+    const key = keyFromString(id);
+    const attempt = toAttempt(Number(number), Number(scheduledAt), token);
+    const recordKeys = [keys.request(id), keys.records(owner)];
+    try {
+      const outcome = await this.#open(key, sealed);
+      const go = (): boolean => !this.#stopped;
+      const done = await releaseOrphan({ key, attempt, outcome }, go);
+      // Given up half-way: it stays under this process's lease, which is about to end.
+      if (this.#stopped) return;
+      if (done) await connection.run('release', recordKeys, [owner, id, number, scheduledAt]);
+      else await connection.run('disown', recordKeys, [owner, id, ORPHAN_LIFE]);
+    } finally {
+      this.#orphans.delete(id);
+    }
+  }
+
+  /** Where this process lacks the key, the next attempt may come to one that has it. */
+  async #open(key: ReturnType<typeof keyFromString>, sealed: string) {
+    if (sealed === '') return undefined;
+    const { seal, log } = this.#options;
+    return seal.open(key, sealed).catch((error: unknown) => {
+      log.error('A kept outcome cannot be read here', { error, workflowId: key.workflowId });
+      return undefined;
+    });
   }
 }

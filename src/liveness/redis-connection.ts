@@ -74,6 +74,11 @@ export class RedisConnection {
     return this.#failure === undefined;
   }
 
+  /** Whether a command would be sent now, instead of failing at once. */
+  get usable(): boolean {
+    return this.#commands.status === 'ready';
+  }
+
   /** Called after each reconnection, and not for the first connection. */
   onReturn(callback: () => void): void {
     this.#commands.on('ready', callback);

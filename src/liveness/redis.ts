@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Attempt } from '../shared/attempt.ts';
 import type { Log } from '../shared/log.ts';
 import { keyString, type RequestKey } from '../shared/request-key.ts';
@@ -7,13 +8,14 @@ import type { Outcome } from '../shared/wire.ts';
 import { Lease } from './lease.ts';
 import type {
   Liveness,
+  OutcomeSeal,
   OwnerEvents,
   Registration,
   ReleaseOrphan,
   RequestRecord,
   Whereabouts,
 } from './port.ts';
-import { reap } from './reaper.ts';
+import { Reaper } from './reaper.ts';
 import { toAttempt } from './redis-attempt.ts';
 import { RedisConnection } from './redis-connection.ts';
 import { keysOf, RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
@@ -25,11 +27,14 @@ export interface RedisLivenessOptions {
   /** ms without a renewal after which this process counts as dead. */
   leaseTtl: number;
   releaseOrphan: ReleaseOrphan;
+  seal: OutcomeSeal;
   log: Log;
 }
 
 /** A cancel can overtake its request by the time a full queue holds it back, rarely longer. */
 const CANCEL_FLAG_TTL = 10 * 60_000;
+/** ms */
+const REGISTER_AGAIN = 250;
 
 /**
  * Liveness over Redis: one lease per process, one record per request. All decisions fall in
@@ -44,6 +49,7 @@ export class RedisLiveness implements Liveness {
   #connection!: RedisConnection;
   #lease: Lease | undefined;
   #events!: OwnerEvents;
+  #stopped = false;
 
   constructor(options: RedisLivenessOptions) {
     this.#options = options;
@@ -51,7 +57,7 @@ export class RedisLiveness implements Liveness {
   }
 
   async start(events: OwnerEvents): Promise<void> {
-    const { url, leaseTtl, log, releaseOrphan } = this.#options;
+    const { url, leaseTtl, log, releaseOrphan, seal } = this.#options;
     this.#events = events;
     this.#connection = await RedisConnection.open({ url, timeout: leaseTtl / 3, log });
     await this.#connection.subscribe(this.#keys.channel(this.#owner), (message) => {
@@ -68,42 +74,49 @@ export class RedisLiveness implements Liveness {
         events.lost(id);
       },
       describe: () => ({ host: hostname(), pid: process.pid, ...events.describe() }),
-      claim: (orphans, go) => reap({ ...context, releaseOrphan, orphans, go }),
+      reaper: new Reaper({ ...context, releaseOrphan, seal }),
     });
     await this.#lease.start();
   }
 
-  async register(record: RequestRecord): Promise<Registration> {
-    const { key, attempt } = record;
-    const id = keyString(key);
+  async register(record: RequestRecord, exclusive: boolean): Promise<Registration> {
+    const id = keyString(record.key);
     this.#records.set(id, record);
-    try {
-      const [answer, payload] = (await this.#lease!.tracked(() =>
+    for (let doubtful = false; ;) {
+      // What could not even be sent has no effect; what was not answered may have had one.
+      doubtful ||= this.#connection.usable;
+      const answered = await this.#lease!.tracked(() =>
         this.#connection.run('register', this.#recordKeys(id), this.#recordArgs(id, record)),
-      )) as [string, string?];
-      switch (answer) {
-        case 'run':
-          return { answer, cancelRequested: payload === '1' };
-        case 'kept':
-          return { answer, outcome: JSON.parse(payload!) as Outcome };
-        default:
-          this.#forget(id, attempt);
-          return { answer: answer as 'attached' | 'stale' };
-      }
-    } catch (error) {
-      this.#lease!.missed(error);
-      return { answer: 'run', cancelRequested: false };
+      ).catch((error: unknown) => this.#lease!.missed(error));
+      if (answered) return this.#registered(id, record, answered as [string, string?]);
+      // Its owner may have got this very attempt from Redis: with one token both could mark it as
+      // sent. So Redis must say, or a next attempt, which fences this one.
+      if (doubtful && exclusive && !this.#stopped) await pause(REGISTER_AGAIN);
+      else return { answer: 'run', cancelRequested: false };
+    }
+  }
+
+  async #registered(
+    id: string,
+    { key, attempt }: RequestRecord,
+    [answer, payload]: [string, string?],
+  ): Promise<Registration> {
+    switch (answer) {
+      case 'run':
+        return { answer, cancelRequested: payload === '1' };
+      case 'kept':
+        return { answer, outcome: await this.#options.seal.open(key, payload!) };
+      default:
+        this.#forget(id, attempt);
+        return { answer: answer as 'attached' | 'stale' };
     }
   }
 
   async settle(key: RequestKey, outcome: Outcome): Promise<boolean> {
     try {
       const keys = [this.#keys.request(keyString(key))];
-      const kept = await this.#connection.run('settle', keys, [
-        this.#owner,
-        JSON.stringify(outcome),
-      ]);
-      return kept === 1;
+      const sealed = await this.#options.seal.seal(key, outcome);
+      return (await this.#connection.run('settle', keys, [this.#owner, sealed])) === 1;
     } catch (error) {
       this.#lease!.missed(error);
       return false;
@@ -157,6 +170,7 @@ export class RedisLiveness implements Liveness {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     await this.#lease?.stop();
     this.#connection?.close();
     this.#records.clear();
@@ -166,9 +180,11 @@ export class RedisLiveness implements Liveness {
     const [kind, id, ...attempt] = JSON.parse(message) as [string, string, number, number, string];
     if (kind === 'cancelled') this.#events.cancelled(id);
     if (kind !== 'attached') return;
-    const newer = toAttempt(...attempt);
     const record = this.#records.get(id);
-    if (record) this.#records.set(id, { ...record, attempt: newer });
+    // Redis believes that it runs here: the attempt goes back, or nobody would see to it.
+    if (!record) return this.#lease?.recall([id]);
+    const newer = toAttempt(...attempt);
+    this.#records.set(id, { ...record, attempt: newer });
     this.#events.attached(id, newer);
   }
 

@@ -94,14 +94,21 @@ export function endInterrupted(
 /** A request that may have been sent, and whose end nobody saw. */
 export function endUnknown(task: RequestTask, reason: string): Ending {
   const { method, url, idempotencyKey } = task.request;
-  const key = idempotencyKey === undefined ? '' : `, idempotency key ${idempotencyKey}`;
+  const key = idempotencyKey === undefined ? '' : `; idempotency key ${idempotencyKey}`;
   const error = new RequestError(
     'OutcomeUnknownError',
-    `${method} ${redactUrl(url)} may have been sent, but ${reason}` +
-      ` (${task.bytes} response bytes seen${key})`,
+    `${method} ${redactUrl(url)} may have been sent ${sendTime(task)}, but ${reason}${key}`,
     { phase: 'sent' },
   );
   return endWith(errorOf(task, error), undefined);
+}
+
+/** Of a send in another process only the attempt that made it is known, by its schedule. */
+function sendTime({ sentAt, bytes, scheduledAt, attempt }: RequestTask): string {
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  return sentAt === undefined
+    ? `between ${iso(scheduledAt)} and ${iso(attempt.scheduledAt)}`
+    : `at ${iso(sentAt)} (${bytes} response bytes seen)`;
 }
 
 function endWith(error: WireError, delay: number | undefined): Ending {

@@ -130,12 +130,12 @@ export class Processor {
 
     // A false heartbeat timeout or a reset: the request goes on, also while draining.
     if (this.#tasks.get(task.id)?.attach(attempt)) {
-      await liveness.register(record);
+      await liveness.register(record, task.exclusive);
       return;
     }
     // In the map before it is registered: an attach or a cancel can arrive with the answer.
     this.#tasks.set(task.id, task);
-    const registration = await liveness.register(record).catch((error: unknown) => {
+    const registration = await liveness.register(record, task.exclusive).catch((error: unknown) => {
       this.#forget(task);
       throw error;
     });
@@ -165,8 +165,8 @@ export class Processor {
   }
 
   /**
-   * Drains, hands over and stops; resolves with the number of requests whose outcome could not be
-   * delivered in `drainTimeout`. From `running` or `draining`; otherwise waits for the stop that
+   * Drains, hands over and stops; resolves with the number of requests whose outcome is lost: not
+   * delivered in `drainTimeout`, or unknown because they were given up. From `running` or `draining`; otherwise waits for the stop that
    * is under way, if any.
    */
   async stop(options: StopOptions): Promise<number> {
@@ -187,9 +187,13 @@ export class Processor {
       if (task.request.resendable || task.phase !== 'sent') task.interrupt('returned');
     }
     await this.#idle(drainTimeout - shutdownTimeout);
-    for (const task of this.#tasks.values()) task.interrupt('given-up');
+    const lost = new Set<RequestTask>();
+    for (const task of this.#tasks.values()) {
+      if (task.phase === 'sent' && !task.interruption) lost.add(task);
+      task.interrupt('given-up');
+    }
     await this.#idle(LAST_DELIVERY);
-    const undelivered = this.#tasks.size;
+    for (const task of this.#tasks.values()) lost.add(task);
     // Also one whose place in the map a newer attempt has taken.
     for (const task of this.#running) task.abandon();
     this.#tasks.clear();
@@ -199,7 +203,7 @@ export class Processor {
     });
     this.#state = 'stopped';
     this.#observers.notify('stop');
-    return undelivered;
+    return lost.size;
   }
 
   /** Resolves when no task is left, or after `ms`. */

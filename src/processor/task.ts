@@ -23,6 +23,8 @@ export interface TaskInput {
   progress: Progress;
   /** ms */
   heartbeatTimeout: number;
+  /** Epoch ms at which Temporal scheduled the first attempt. */
+  scheduledAt: number;
   /** Epoch ms at which all tries together end. */
   deadlineAt: number | undefined;
 }
@@ -38,6 +40,7 @@ export class RequestTask {
   readonly key: RequestKey;
   readonly request: ResolvedRequest;
   readonly heartbeatTimeout: number;
+  readonly scheduledAt: number;
   readonly deadlineAt: number | undefined;
   readonly acceptedAt = Date.now();
   readonly host: string;
@@ -47,6 +50,8 @@ export class RequestTask {
   bytes = 0;
   /** Monotonic ms at which the try started. */
   startedAt: number | undefined;
+  /** Epoch ms at which its first byte went out in this process. */
+  sentAt: number | undefined;
   /** Heartbeats of one task never overlap: the last one sent must be the last one stored. */
   lastHeartbeat: Promise<unknown> = SETTLED;
   #attempt: Attempt;
@@ -65,6 +70,7 @@ export class RequestTask {
     this.key = input.key;
     this.request = input.request;
     this.heartbeatTimeout = input.heartbeatTimeout;
+    this.scheduledAt = input.scheduledAt;
     this.deadlineAt = input.deadlineAt;
     this.progress = input.progress;
     this.#attempt = input.attempt;
@@ -91,6 +97,11 @@ export class RequestTask {
     return { requestId: this.request.requestId, workflowId: this.key.workflowId };
   }
 
+  /** Another process may be running an earlier attempt, and no two may. */
+  get exclusive(): boolean {
+    return !this.request.resendable && this.#attempt.scheduledAt > this.scheduledAt;
+  }
+
   /** How far the request has come. */
   get reached(): Phase {
     return this.#reached;
@@ -102,6 +113,7 @@ export class RequestTask {
 
   advance(phase: Phase): void {
     this.#reached = phase;
+    if (phase === 'sent') this.sentAt = Date.now();
   }
 
   /** Number of the current try, from 1. */

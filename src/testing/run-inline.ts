@@ -83,7 +83,8 @@ async function send(
   const request = validateSpec(spec, { requestId }, inline.options);
   const { deadline } = request;
   const key = { namespace: 'inline', ...workflow, activityId: 'inline' };
-  const deadlineAt = deadline === undefined ? undefined : Date.now() + deadline;
+  const scheduledAt = Date.now();
+  const deadlineAt = deadline === undefined ? undefined : scheduledAt + deadline;
   const cancel = (): Promise<void> => inline.liveness.cancel(key);
   if (signal?.aborted) await cancel();
   signal?.addEventListener('abort', cancel);
@@ -93,7 +94,7 @@ async function send(
       const progress = { ...NO_PROGRESS, tries };
       const heartbeatTimeout = DEFAULT_HEARTBEAT_TIMEOUT;
       const ending = await inline.attempt({
-        ...{ key, request, attempt, progress, heartbeatTimeout, deadlineAt },
+        ...{ key, request, attempt, progress, heartbeatTimeout, scheduledAt, deadlineAt },
       });
       if (ending.kind !== 'retry') return resultOf(ending);
       // Cut short by a cancel, which the next try is registered with.

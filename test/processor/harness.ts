@@ -102,6 +102,7 @@ export class Harness implements AsyncDisposable {
         attempt: { number: 1, scheduledAt: Date.now(), token: new Uint8Array() },
         progress: NO_PROGRESS,
         heartbeatTimeout: 60_000,
+        scheduledAt: Date.now(),
         deadlineAt: undefined,
         ...input,
         request: resolveRequest(

@@ -83,6 +83,7 @@ test('a POST whose sender was killed is not sent again: its outcome is unknown',
 
   const error = requestError(await post.result().catch((failure: unknown) => failure));
   expect(error).toMatchObject({ type: 'OutcomeUnknownError', phase: 'sent' });
+  expect(error?.message).toMatch(/may have been sent between \d{4}-.*Z and \d{4}-.*Z, but/);
   expect(hits(fleet, path)).toBe(1);
   // With an idempotency key the target can tell, so the request is sent again with the same key.
   await fleet.target.waitFor(() => hits(fleet, '/hold?keyed') === 2, RECOVERED);
@@ -92,7 +93,7 @@ test('a POST whose sender was killed is not sent again: its outcome is unknown',
   expect(keys.filter((key) => key === 'order-1')).toHaveLength(2);
 });
 
-test('a stopped process that lost its requests gives them up when it goes on', async () => {
+test('a stopped process that lost its requests takes them back when nobody runs them yet', async () => {
   await using fleet = await startFleet();
   const stopped = await fleet.worker();
   const [handle] = await held(fleet, 1);
@@ -105,8 +106,8 @@ test('a stopped process that lost its requests gives them up when it goes on', a
     .poll(() => fleet.redis.redis.hget(request!, 'state'), { timeout: RECOVERED })
     .toBe('orphaned');
   stopped.kill('SIGCONT');
-  // Either it gets that attempt and goes on with its socket, or it learns that another has the
-  // request and closes it. Never do both go on.
+  // Either it takes the request back and goes on with its socket, or it learns that another has it
+  // and closes the socket. Never do both go on.
   await expect
     .poll(() => fleet.redis.redis.hget(request!, 'state'), { timeout: RECOVERED })
     .toBe('running');

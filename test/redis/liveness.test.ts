@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { Orphan, OwnerEvents } from '../../src/liveness/port.ts';
+import type { Orphan, OutcomeSeal, OwnerEvents } from '../../src/liveness/port.ts';
 import { RedisLiveness } from '../../src/liveness/redis.ts';
 import type { Attempt } from '../../src/shared/attempt.ts';
 import { keyString, type RequestKey } from '../../src/shared/request-key.ts';
@@ -10,6 +10,11 @@ import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const TTL = 1_500;
+/** Nothing of an outcome may be in Redis but what the seal makes of it. */
+const seal: OutcomeSeal = {
+  seal: async (key, outcome) => `sealed ${key.workflowId} ${JSON.stringify(outcome)}`,
+  open: async (key, sealed) => JSON.parse(sealed.slice(`sealed ${key.workflowId} `.length)),
+};
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 
 let server: RedisServer;
@@ -34,6 +39,7 @@ async function startOwner(taskQueue: string) {
     namespace: 'default',
     taskQueue,
     leaseTtl: TTL,
+    seal,
     releaseOrphan: async (orphan) => {
       orphans.push(orphan);
       return orphan.outcome !== undefined;
@@ -60,6 +66,12 @@ function makeAttempt(number: number, scheduledAt: number): Attempt {
   return { number, scheduledAt, token: Buffer.from(`token ${number}/${scheduledAt}`) };
 }
 
+/** The one process of a queue. */
+async function ownerOf(queue: string): Promise<string> {
+  const [owner] = await server.redis.zrange(`patient:{default/${queue}}:leases`, '0', '0');
+  return owner!;
+}
+
 const OUTCOME = { kind: 'error', error: { type: 'UnknownError' } } as unknown as Outcome;
 
 test('register → run, attached, stale; release only without a newer attempt', async () => {
@@ -69,18 +81,21 @@ test('register → run, attached, stale; release only without a newer attempt', 
   const first = record(1);
   const { key } = first;
   const id = keyString(key);
-  expect(await a.liveness.register(first)).toEqual({ answer: 'run', cancelRequested: false });
+  expect(await a.liveness.register(first, false)).toEqual({
+    answer: 'run',
+    cancelRequested: false,
+  });
 
   const second = record(2, 2000, key);
-  expect(await b.liveness.register(second)).toEqual({ answer: 'attached' });
+  expect(await b.liveness.register(second, false)).toEqual({ answer: 'attached' });
   await waitFor(() => a.events.attached.mock.calls.length === 1);
   expect(a.events.attached).toHaveBeenCalledWith(id, second.attempt);
   expect(await b.liveness.whereabouts(key)).toEqual({ owner: 'other' });
   expect(await a.liveness.whereabouts(key)).toEqual({ owner: 'self', attempt: second.attempt });
 
-  expect(await b.liveness.register(record(1, 1000, key))).toEqual({ answer: 'stale' });
+  expect(await b.liveness.register(record(1, 1000, key), false)).toEqual({ answer: 'stale' });
   // An activity reset starts attempts again at 1, later.
-  expect(await b.liveness.register(record(1, 3000, key))).toEqual({ answer: 'attached' });
+  expect(await b.liveness.register(record(1, 3000, key), false)).toEqual({ answer: 'attached' });
 
   expect(await a.liveness.release(key, second.attempt)).toBe(false);
   expect(await a.liveness.release(key, makeAttempt(1, 3000))).toBe(true);
@@ -95,14 +110,14 @@ test('a cancel reaches the owner at once, or the next register', async () => {
   const a = await startOwner(queue);
   const b = await startOwner(queue);
   const running = record();
-  await a.liveness.register(running);
+  await a.liveness.register(running, false);
   await b.liveness.cancel(running.key);
   await waitFor(() => a.events.cancelled.mock.calls.length === 1);
   expect(a.events.cancelled).toHaveBeenCalledWith(keyString(running.key));
 
   const later = record();
   await b.liveness.cancel(later.key);
-  expect(await a.liveness.register(later)).toEqual({ answer: 'run', cancelRequested: true });
+  expect(await a.liveness.register(later, false)).toEqual({ answer: 'run', cancelRequested: true });
   await a.stop();
   await b.stop();
 });
@@ -113,8 +128,8 @@ test('a survivor takes over what an expired lease held, outcomes included', asyn
   const dead = await startOwner(queue);
   const running = record(3);
   const settled = record(1);
-  await dead.liveness.register(running);
-  await dead.liveness.register(settled);
+  await dead.liveness.register(running, false);
+  await dead.liveness.register(settled, false);
   expect(await dead.liveness.settle(settled.key, OUTCOME)).toBe(true);
   dead.network.cut();
 
@@ -129,7 +144,7 @@ test('a survivor takes over what an expired lease held, outcomes included', asyn
   await waitFor(async () => (await survivor.liveness.whereabouts(settled.key)).owner === 'nobody');
   const request = `patient:{default/${queue}}:request:${keyString(running.key)}`;
   await waitFor(async () => (await server.redis.pttl(request)) > 0);
-  expect(await survivor.liveness.register(record(4, 9000, running.key))).toEqual({
+  expect(await survivor.liveness.register(record(4, 9000, running.key), false)).toEqual({
     answer: 'run',
     cancelRequested: false,
   });
@@ -142,12 +157,12 @@ test('an outcome that could not be delivered answers the next attempt', async ()
   const survivor = await startOwner(queue);
   const dead = await startOwner(queue);
   const settled = record(1);
-  await dead.liveness.register(settled);
+  await dead.liveness.register(settled, false);
   await dead.liveness.settle(settled.key, OUTCOME);
   dead.network.cut();
   // The attempt starts before anybody found the orphan: nobody owns it once the lease is over.
   await waitFor(async () => {
-    const answer = await survivor.liveness.register(record(2, 2000, settled.key));
+    const answer = await survivor.liveness.register(record(2, 2000, settled.key), false);
     return answer.answer === 'kept' && answer.outcome;
   });
   await survivor.stop();
@@ -159,10 +174,12 @@ test('a flush is noticed, and the records of the living come back', async () => 
   const a = await startOwner(queue);
   const b = await startOwner(queue);
   const running = record();
-  await a.liveness.register(running);
+  await a.liveness.register(running, false);
   await server.redis.flushall();
   await waitFor(async () => (await a.liveness.whereabouts(running.key)).owner === 'self');
-  expect(await b.liveness.register(record(2, 2000, running.key))).toEqual({ answer: 'attached' });
+  expect(await b.liveness.register(record(2, 2000, running.key), false)).toEqual({
+    answer: 'attached',
+  });
   expect(a.events.lost).not.toHaveBeenCalled();
   expect(b.orphans).toEqual([]);
   await a.stop();
@@ -174,10 +191,13 @@ test('an outage degrades: requests run, nobody is taken for dead, records are re
   const a = await startOwner(queue);
   const b = await startOwner(queue);
   const before = record();
-  await a.liveness.register(before);
+  await a.liveness.register(before, false);
   await server.kill();
   const during = record();
-  expect(await a.liveness.register(during)).toEqual({ answer: 'run', cancelRequested: false });
+  expect(await a.liveness.register(during, false)).toEqual({
+    answer: 'run',
+    cancelRequested: false,
+  });
   expect(await a.liveness.settle(during.key, OUTCOME)).toBe(false);
   expect(await a.liveness.release(before.key, before.attempt)).toBe(true);
   expect(await b.liveness.whereabouts(during.key)).toEqual({ owner: 'unknown' });
@@ -196,7 +216,7 @@ test('a half-open connection is noticed within the lease', async () => {
   const queue = randomUUID();
   const a = await startOwner(queue);
   const running = record();
-  await a.liveness.register(running);
+  await a.liveness.register(running, false);
   a.network.freeze();
   await waitFor(async () => (await a.liveness.whereabouts(running.key)).owner === 'unknown', {
     timeout: TTL,
@@ -208,20 +228,118 @@ test('a half-open connection is noticed within the lease', async () => {
   await a.stop();
 });
 
-test('a process that was taken for dead learns that its requests are another’s', async () => {
+test('a process that was taken for dead takes its orphans back', async () => {
   const queue = randomUUID();
   const survivor = await startOwner(queue);
   const stalled = await startOwner(queue);
   const running = record();
-  await stalled.liveness.register(running);
+  await stalled.liveness.register(running, false);
   // As for a stalled process: its lease runs out, and it learns of that when it is back.
   stalled.network.cut();
   await waitFor(() => survivor.orphans.length === 1);
   stalled.network.restore();
-  await waitFor(() => stalled.events.lost.mock.calls.length === 1);
-  expect(stalled.events.lost).toHaveBeenCalledWith(keyString(running.key));
+  await waitFor(async () => (await stalled.liveness.whereabouts(running.key)).owner === 'self');
+  // The attempt that follows the failed one finds the request with its old owner.
+  const next = record(2, 2000, running.key);
+  expect(await survivor.liveness.register(next, true)).toEqual({ answer: 'attached' });
+  await waitFor(() => stalled.events.attached.mock.calls.length === 1);
+  expect(stalled.events.lost).not.toHaveBeenCalled();
   await survivor.stop();
   await stalled.stop();
+});
+
+test('a process that was taken for dead learns which of its requests run elsewhere', async () => {
+  const queue = randomUUID();
+  const survivor = await startOwner(queue);
+  const stalled = await startOwner(queue);
+  const running = record();
+  await stalled.liveness.register(running, false);
+  stalled.network.cut();
+  await waitFor(() => survivor.orphans.length === 1);
+  const next = record(2, 2000, running.key);
+  expect(await survivor.liveness.register(next, true)).toMatchObject({ answer: 'run' });
+  expect(await survivor.liveness.settle(running.key, OUTCOME)).toBe(true);
+  stalled.network.restore();
+  await waitFor(() => stalled.events.lost.mock.calls.length === 1);
+  expect(stalled.events.lost).toHaveBeenCalledWith(keyString(running.key));
+  expect(await stalled.liveness.settle(running.key, OUTCOME)).toBe(false);
+  await survivor.stop();
+  await stalled.stop();
+});
+
+test('an outcome that arrives after its request was orphaned answers the next attempt', async () => {
+  const queue = randomUUID();
+  const survivor = await startOwner(queue);
+  const stalled = await startOwner(queue);
+  const running = record();
+  await stalled.liveness.register(running, false);
+  const request = `patient:{default/${queue}}:request:${keyString(running.key)}`;
+  stalled.network.freeze();
+  await waitFor(() => survivor.orphans.length === 1);
+  await waitFor(async () => (await server.redis.hget(request, 'owner')) === null);
+  stalled.network.restore();
+  // Possibly before the next renewal has told it that it was taken for dead.
+  await waitFor(() => stalled.liveness.settle(running.key, OUTCOME));
+  await stalled.stop();
+  const next = record(2, 2000, running.key);
+  const kept = { answer: 'kept', outcome: OUTCOME };
+  expect(await survivor.liveness.register(next, true)).toEqual(kept);
+  await survivor.stop();
+});
+
+test('orphans whose claim was answered into a broken connection are not forgotten', async () => {
+  const queue = randomUUID();
+  const survivor = await startOwner(queue);
+  const { key, attempt } = record();
+  // What the claim leaves behind when nobody hears its answer.
+  const owner = await ownerOf(queue);
+  const id = keyString(key);
+  const prefix = `patient:{default/${queue}}:`;
+  const { number, scheduledAt: scheduled } = attempt;
+  const token = Buffer.from(attempt.token).toString('base64');
+  const outcome = await seal.seal(key, OUTCOME);
+  await server.redis
+    .multi()
+    .hset(`${prefix}request:${id}`, { owner, state: 'orphaned', number, scheduled, token, outcome })
+    .sadd(`${prefix}records:${owner}`, id)
+    .exec();
+  await waitFor(() => survivor.orphans.length === 1);
+  expect(survivor.orphans).toEqual([{ key, attempt, outcome: OUTCOME }]);
+  await waitFor(async () => (await server.redis.exists(`${prefix}request:${id}`)) === 0);
+  await survivor.stop();
+});
+
+test('an attempt that is attached to a request nobody knows of any more goes back', async () => {
+  const queue = randomUUID();
+  const a = await startOwner(queue);
+  const owner = await ownerOf(queue);
+  const b = await startOwner(queue);
+  const next = record(2, 2000);
+  // As it is when the end of a request was not heard by Redis.
+  const request = `patient:{default/${queue}}:request:${keyString(next.key)}`;
+  await server.redis.hset(request, { owner, state: 'running', number: 1, scheduled: 1000 });
+  expect(await b.liveness.register(next, false)).toEqual({ answer: 'attached' });
+  await waitFor(() => a.orphans.length === 1);
+  expect(a.orphans).toEqual([{ key: next.key, attempt: next.attempt, outcome: undefined }]);
+  expect(a.events.attached).not.toHaveBeenCalled();
+  await a.stop();
+  await b.stop();
+});
+
+test('an exclusive attempt waits for the word of a Redis that fell silent; others run', async () => {
+  const queue = randomUUID();
+  const a = await startOwner(queue);
+  const b = await startOwner(queue);
+  const running = record();
+  await a.liveness.register(running, false);
+  b.network.freeze();
+  const next = b.liveness.register(record(2, 2000, running.key), true);
+  const other = b.liveness.register(record(), false);
+  expect(await other).toEqual({ answer: 'run', cancelRequested: false });
+  b.network.restore();
+  expect(await next).toEqual({ answer: 'attached' });
+  await a.stop();
+  await b.stop();
 });
 
 test('a wrong address or password is one clear error, without the password', async () => {
@@ -231,6 +349,7 @@ test('a wrong address or password is one clear error, without the password', asy
       namespace: 'default',
       taskQueue: 'q',
       leaseTtl: TTL,
+      seal,
       releaseOrphan: async () => false,
       log: quiet,
     }).start({} as OwnerEvents);

@@ -73,7 +73,7 @@ test('at drainTimeout its outcome is unknown, and nobody sends it again', async 
   await using env = await startEnvironment({ shutdownTimeout: 0, drainTimeout: 300 });
   const failure = failureOf(send(env, '/hold?post', post));
   await env.target.waitFor(({ inFlight }) => inFlight === 1);
-  expect(await env.worker.shutdown()).toBe(0);
+  expect(await env.worker.shutdown()).toBe(1);
   await using _second = await startSecondWorker(env);
   expect(await failure).toMatchObject({ type: 'OutcomeUnknownError', phase: 'sent', attempt: 1 });
   expect(env.target.hits).toMatchObject([{ method: 'POST', aborted: true }]);
@@ -134,7 +134,7 @@ test('five of every kind: each ends once', async () => {
   );
   await env.target.waitFor(({ inFlight }) => inFlight === 5);
   await using _second = await startSecondWorker(env);
-  expect(await env.worker.shutdown()).toBe(0);
+  expect(await env.worker.shutdown()).toBe(1);
   await env.target.waitFor(({ hits }) => hits.length === 6 && !hits[5]!.aborted, LONG);
   env.target.release();
   expect(await Promise.all(outcomes)).toEqual([200, 200, 200, 200, 'OutcomeUnknownError']);

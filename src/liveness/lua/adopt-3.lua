@@ -1,5 +1,6 @@
--- Replays a record after Redis lost it or the caller lost its lease, unless somebody else has the
--- request by now.
+-- Replays a record after Redis lost it or the caller lost its lease, unless another process runs the
+-- request by now. An orphan is taken back: its attempt is failed or about to be, and the next one
+-- finds its owner alive, so that nothing is sent again.
 --
 -- KEYS[1] request (hash)  KEYS[2] leases (zset: owner -> expiry, ms)  KEYS[3] records of the caller (set)
 -- ARGV[1] owner  ARGV[2] request id  ARGV[3] attempt number  ARGV[4] attempt scheduled at, ms
@@ -19,11 +20,9 @@ if holder == owner then
   redis.call('SADD', records, id)
   return 1
 end
--- Orphaned: its attempt has been failed or is about to be. The next one runs the request.
-if state == 'orphaned' then return 0 end
 if holder then
   local expiry = redis.call('ZSCORE', leases, holder)
-  if expiry and tonumber(expiry) > now then return 0 end
+  if state == 'running' and expiry and tonumber(expiry) > now then return 0 end
   redis.call('SREM', prefix .. 'records:' .. holder, id)
 end
 if not heldNumber or tonumber(scheduled) >= tonumber(heldScheduled) then

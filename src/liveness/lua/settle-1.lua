@@ -1,8 +1,10 @@
 -- Keeps the outcome of a request until Temporal has it.
 --
--- KEYS[1] request (hash)  ARGV[1] owner  ARGV[2] outcome, JSON
--- -> 1, or 0 when the caller no longer owns the request
+-- KEYS[1] request (hash)  ARGV[1] owner  ARGV[2] outcome, sealed
+-- -> 1, or 0 when another process runs the request
 local request, owner, outcome = KEYS[1], ARGV[1], ARGV[2]
-if redis.call('HGET', request, 'owner') ~= owner then return 0 end
+local held = redis.call('HMGET', request, 'owner', 'state')
+-- An orphan's next attempt finds what its former owner has seen all the same.
+if held[1] ~= owner and held[2] ~= 'orphaned' then return 0 end
 redis.call('HSET', request, 'outcome', outcome)
 return 1

@@ -1,0 +1,55 @@
+import type { Payload, PayloadCodec } from '@temporalio/common';
+import { expect, inject, test } from 'vitest';
+import { startEnvironment } from '../support/environment.ts';
+import { startRedis } from '../support/redis.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { startFreezingProxy } from '../temporal/support/freezing-proxy.ts';
+import { startSecondWorker } from '../temporal/support/second-worker.ts';
+
+/** Hides what it is given, as encryption does. */
+class Hiding implements PayloadCodec {
+  async encode(payloads: Payload[]): Promise<Payload[]> {
+    return payloads.map(({ metadata, data }) => ({
+      metadata: { ...metadata, hidden: Buffer.from('1') },
+      data: data!.map((byte) => byte ^ 0xff),
+    }));
+  }
+
+  async decode(payloads: Payload[]): Promise<Payload[]> {
+    return payloads.map(({ metadata, data }) => ({
+      metadata: metadata ?? {},
+      data: metadata?.['hidden'] ? data!.map((byte) => byte ^ 0xff) : data!,
+    }));
+  }
+}
+
+test('an outcome is kept as the codec hides it, and another process delivers it', async () => {
+  await using redis = await startRedis();
+  await using redisNetwork = await startTcpProxy(redis.port);
+  await using temporal = await startFreezingProxy(inject('temporalAddress'));
+  const options = { dataConverter: { payloadCodecs: [new Hiding()] }, leaseTtl: 1_500 };
+  await using env = await startEnvironment({
+    ...options,
+    address: temporal.address,
+    redisUrl: `redis://127.0.0.1:${redisNetwork.port}`,
+  });
+  const handle = await env.patient.submit.post(env.target.url('/hold'), { json: { secret: 1 } });
+  await env.target.waitFor(({ held }) => held === 1);
+  // Temporal does not answer any more when the response comes, and then its worker is cut off.
+  temporal.freeze();
+  env.target.release();
+  const [request] = await redis.redis.keys('*:request:*');
+  const outcome = await waitFor(() => redis.redis.hget(request!, 'outcome'));
+  redisNetwork.cut();
+  expect(outcome).not.toContain('status');
+  expect(Buffer.from(JSON.parse(outcome)[0].data, 'base64').toString()).not.toContain('held');
+
+  const survivor = { ...env, address: inject('temporalAddress') };
+  await using _second = await startSecondWorker(survivor, { ...options, redisUrl: redis.url });
+  await waitFor(async () => (await redis.redis.keys('*:request:*')).length === 0);
+  temporal.thaw();
+  redisNetwork.restore();
+  expect(await handle.result()).toMatchObject({ status: 200, body: '{"held":true}', attempt: 1 });
+  expect(env.target.total).toBe(1);
+});
