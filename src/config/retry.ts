@@ -10,7 +10,7 @@ const fields = {
   initialInterval: duration().describe('Delay before the second try.'),
   backoffCoefficient: atLeast(1).describe('Factor between delays.'),
   maximumInterval: duration().describe('Longest delay of the back-off.'),
-  maxRetryAfter: duration(0).describe('A Retry-After above this is cut to it.'),
+  maxRetryAfter: duration(0).describe('A wait that the server asks for is cut to it.'),
 };
 
 type Intervals = { initialInterval?: number | undefined; maximumInterval?: number | undefined };

@@ -1,30 +1,35 @@
+import type { RetryAdvice } from '../processor/transport.ts';
+import { parseHttpDate } from './http-date.ts';
 import type { Headers } from './prepare.ts';
+import { untilReset } from './rate-limits.ts';
 
-const IMF_FIXDATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
 const DECIMAL = /^\d+(?:\.\d+)?$/;
 
-/** The wait a response asks for, in ms from now; undefined if it asks for none we can read. */
-export function retryAfter(headers: Headers, now = Date.now()): number | undefined {
+/**
+ * What a response's headers say about another try. The wait is the first of these that can be
+ * read: `retry-after-ms`, `Retry-After` (RFC 9110 §10.2.3), the reset of a rate limit. Dates are by
+ * the server's clock, which its `Date` tells; `now` stands in for one without. `x-should-retry`, as
+ * the makers of several APIs send it to their own clients, is `true` or `false`.
+ */
+export function retryAdvice(status: number, headers: Headers, now = Date.now()): RetryAdvice {
+  const clock = parseHttpDate(single(headers['date'])) ?? now;
+  const shouldRetry = single(headers['x-should-retry'])?.toLowerCase();
+  return {
+    retryAfter: retryAfter(headers, clock) ?? untilReset(status, headers, clock),
+    shouldRetry: shouldRetry === 'true' ? true : shouldRetry === 'false' ? false : undefined,
+  };
+}
+
+function retryAfter(headers: Headers, now: number): number | undefined {
   const ms = single(headers['retry-after-ms']);
   if (ms !== undefined && DECIMAL.test(ms)) return Math.ceil(Number(ms));
 
   const value = single(headers['retry-after']);
-  if (value === undefined) return undefined;
-  if (DECIMAL.test(value)) return Math.ceil(Number(value) * 1000);
-
-  const at = parseDate(value);
-  if (at === undefined) return undefined;
-  // The server's date is by the server's clock.
-  return Math.max(0, at - (parseDate(single(headers['date'])) ?? now));
+  if (value !== undefined && DECIMAL.test(value)) return Math.ceil(Number(value) * 1000);
+  const at = parseHttpDate(value);
+  return at === undefined ? undefined : Math.max(0, at - now);
 }
 
 function single(value: string | string[] | undefined): string | undefined {
   return (Array.isArray(value) ? value[0] : value)?.trim();
-}
-
-/** `Date.parse` alone accepts almost anything, `'-5'` and `'12 apples'` included. */
-function parseDate(value: string | undefined): number | undefined {
-  if (value === undefined || !IMF_FIXDATE.test(value)) return undefined;
-  const ms = Date.parse(value);
-  return Number.isNaN(ms) ? undefined : ms;
 }

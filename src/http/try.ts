@@ -10,7 +10,7 @@ import type { HopOwner, HopResponse } from './hop.ts';
 import { prepareRequest } from './prepare.ts';
 import type { Headers, PreparedRequest } from './prepare.ts';
 import { RedirectChain, redirectLocation } from './redirects.ts';
-import { retryAfter } from './retry-after.ts';
+import { retryAdvice } from './retry-after.ts';
 import { decodeText } from './text.ts';
 
 /** A server may close an idle socket at any time; one used this recently is likely to stand. */
@@ -209,7 +209,7 @@ export class Try implements HopOwner {
       url: url.href,
       method,
       redirects: this.#chain?.urls ?? [],
-      retryAfter: retryAfter(headers),
+      advice: retryAdvice(status, headers),
     };
   }
 

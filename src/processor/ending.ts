@@ -5,10 +5,10 @@ import { redactUrl } from '../shared/url.ts';
 import { nextTryIn, retriesError, retriesStatus } from './retry-policy.ts';
 import type { Interruption, RequestTask } from './task.ts';
 import type { Ending } from './task-handler.ts';
-import type { TransportResponse } from './transport.ts';
+import type { RetryAdvice, TransportResponse } from './transport.ts';
 
 export function toWireResponse(task: RequestTask, received: TransportResponse): WireResponse {
-  const { retryAfter: _, ...response } = received;
+  const { advice: _, ...response } = received;
   return {
     ...response,
     requestId: task.request.requestId,
@@ -28,11 +28,11 @@ export function errorOf(task: RequestTask, error: RequestError): WireError {
 export function endWithResponse(
   task: RequestTask,
   response: WireResponse,
-  retryAfter: number | undefined,
+  { retryAfter, shouldRetry }: RetryAdvice,
 ): Ending {
   const { request } = task;
   const { status } = response;
-  const delay = retriesStatus(status, request)
+  const delay = retriesStatus(status, request, shouldRetry)
     ? nextTryIn(request, task.tryNumber, retryAfter, remaining(task))
     : undefined;
   if (delay === undefined && !(request.raiseErrorResponses && !isSuccess(status))) {

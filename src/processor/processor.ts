@@ -307,7 +307,7 @@ export class Processor {
         },
       });
       const response = toWireResponse(task, received);
-      const ending = endWithResponse(task, response, received.retryAfter);
+      const ending = endWithResponse(task, response, received.advice);
       this.#observers.notify('requestResponse', task, response, retryIn(ending));
       return ending;
     } catch (error) {

@@ -4,8 +4,20 @@ import type { ResolvedRequest } from '../shared/resolved-request.ts';
 /** The server says it did not process the request: RFC 8470 §5.2, RFC 6585 §4. */
 const NOT_PROCESSED = new Set([425, 429]);
 
-export function retriesStatus(status: number, request: ResolvedRequest): boolean {
-  if (!request.retry.statuses.includes(status)) return false;
+/**
+ * Whether a response leads to another try. `shouldRetry`, the server's own word, overrules
+ * `retry.statuses`: `false` ends it here, `true` does as if an error status were listed. It does not
+ * say that nothing was processed, so a request that may not be sent again still needs a status
+ * that does.
+ */
+export function retriesStatus(
+  status: number,
+  request: ResolvedRequest,
+  shouldRetry: boolean | undefined,
+): boolean {
+  if (shouldRetry === false) return false;
+  const asked = shouldRetry === true && status >= 400;
+  if (!asked && !request.retry.statuses.includes(status)) return false;
   return request.resendable || NOT_PROCESSED.has(status);
 }
 

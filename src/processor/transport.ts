@@ -1,13 +1,20 @@
 import type { ResolvedRequest } from '../shared/resolved-request.ts';
 import type { WireResponse } from '../shared/wire.ts';
 
+/** What a response says about another try. */
+export interface RetryAdvice {
+  /** Wait it asks for (Retry-After and its kin), in ms from now; not yet capped. */
+  retryAfter: number | undefined;
+  /** Its own word on whether to try again. */
+  shouldRetry: boolean | undefined;
+}
+
 /** A response as the transport read it: decoded, within the size limit, after all redirects. */
 export interface TransportResponse extends Pick<
   WireResponse,
   'status' | 'headers' | 'body' | 'bodyEncoding' | 'url' | 'method' | 'redirects'
 > {
-  /** Wait the server asks for (Retry-After and its kin), in ms from now; not yet capped. */
-  retryAfter: number | undefined;
+  advice: RetryAdvice;
 }
 
 /** What the processor learns and decides while a try is on the wire. */

@@ -1,5 +1,5 @@
 import { encodeBody, prepareRequest } from '../http/prepare.ts';
-import { retryAfter } from '../http/retry-after.ts';
+import { retryAdvice } from '../http/retry-after.ts';
 import type { SendHooks, Transport, TransportResponse } from '../processor/transport.ts';
 import type { Method } from '../shared/constants.ts';
 import { RequestError, type ErrorType } from '../shared/errors.ts';
@@ -86,7 +86,7 @@ function responseOf(answer: TestResponse, asked: TestRequest): TransportResponse
     ...{ status, headers, bodyEncoding, url, redirects },
     body: bodiless ? null : text,
     method: asked.method,
-    retryAfter: retryAfter(headers),
+    advice: retryAdvice(status, headers),
   };
 }
 

@@ -345,7 +345,7 @@ describe('shape', () => {
       url: target.url('/status/200?a=1&b=2'),
       method: 'GET',
       redirects: [],
-      retryAfter: undefined,
+      advice: { retryAfter: undefined, shouldRetry: undefined },
     });
   });
 
