@@ -6,6 +6,9 @@ import type { PreparedRequest } from './prepare.ts';
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
+/** What describes a body, and goes with it (RFC 9110 §15.4; its Digest became RFC 9530's fields). */
+const BODY_HEADERS = /^(?:content-.+|(?:repr-)?digest|last-modified)$/;
+
 /** What another origin must not see (RFC 9110 §15.4). */
 const ORIGIN_HEADERS = ['authorization', 'cookie', 'proxy-authorization'];
 
@@ -48,7 +51,7 @@ export class RedirectChain {
     if (becomesGet(from.method, status)) {
       next.method = 'GET';
       next.body = undefined;
-      next.headers = without(next.headers, (name) => name.startsWith('content-'));
+      next.headers = without(next.headers, (name) => BODY_HEADERS.test(name));
     }
     if (url.origin !== from.url.origin) {
       next.headers = without(next.headers, (name) => ORIGIN_HEADERS.includes(name));
