@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Method } from '../../src/shared/constants.ts';
 import type { ResolvedRequest } from '../../src/shared/resolved-request.ts';
+import { RedirectChain } from '../../src/http/redirects.ts';
 import { startTargetServer } from '../../src/testing/target-server.ts';
 import type { TargetServer } from '../../src/testing/target-server.ts';
 import { RawServer, Sender, answering, startTlsServer } from './support.ts';
@@ -258,6 +259,19 @@ describe('what another origin sees', () => {
     expect(JSON.stringify(seen)).not.toContain('hidden');
     expect(seen.headers['x-api']).toEqual(['kept']);
     expect(seen.headers['host']).toEqual([new URL(url()).host]);
+  });
+
+  test('another scheme of the same host gets none', () => {
+    const chain = new RedirectChain({ maxRedirects: 5, allowDowngrade: true });
+    const from = {
+      url: new URL('http://a.test/'),
+      method: 'GET',
+      headers,
+      body: undefined,
+    } as const;
+    const next = chain.next(from, 302, 'https://a.test/');
+    expect(next.headers).toEqual({ 'x-api': 'kept' });
+    expect(chain.next({ ...next, headers }, 302, 'http://a.test/x').headers).toEqual(next.headers);
   });
 
   test('they do not come back on the way home', async () => {
