@@ -74,11 +74,11 @@ beforeAll(async () => {
   const secure = await startTlsServer((request, response) =>
     answer(`https://${request.headers.host}`, request, response),
   );
-  closing.push(one!, two!, secure);
+  closing.push(one, two, secure);
   origins = [
-    one!.origin,
-    one!.origin.replace('127.0.0.1', 'localhost'),
-    two!.origin,
+    one.origin,
+    one.origin.replace('127.0.0.1', 'localhost'),
+    two.origin,
     secure.url('').replace(/\/$/, ''),
   ];
 });
