@@ -108,7 +108,9 @@ export class Hop implements ConnectionUser, BodySink {
     status: number,
     headers: NodeJS.Dict<string | string[]>,
   ): void {
-    if (this.#over || status < 200) return;
+    if (this.#over) return;
+    if (status < 100) return this.#fail(notHttp(`status ${status}`));
+    if (status < 200) return;
     if (!this.#begun) {
       // A 408 for keeping the server waiting, say. It answers nothing that was asked.
       return this.#fail(closedByServer());
@@ -144,12 +146,25 @@ export class Hop implements ConnectionUser, BodySink {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (isLengthMismatch(error) && this.#status !== 0 && !this.#hasBody) return this.#endBodiless();
     const stale =
       this.#reused &&
       this.#begun &&
       isClosedSocket(error) &&
       this.#connection?.socket?.bytesRead === this.#bytesBefore;
     this.#fail(error, stale);
+  }
+
+  /**
+   * A 304 may have the length of what it stands for (RFC 9110 §8.6). Undici misses the body, and
+   * ends the connection; the response is complete.
+   */
+  #endBodiless(): void {
+    if (this.#over) return;
+    this.#owner.onBodyEnd();
+    this.#connection!.destroy();
+    this.#connection = undefined;
+    this.#respond(undefined);
   }
 
   onBody(bytes: Buffer): void {
@@ -211,6 +226,16 @@ export class Hop implements ConnectionUser, BodySink {
     this.cancel();
     this.#owner.onHopError(error, stale);
   }
+}
+
+function isLengthMismatch(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
+}
+
+function notHttp(what: string): RequestError {
+  return new RequestError('ConnectionError', `response is not valid HTTP (${what})`, {
+    transient: true,
+  });
 }
 
 function closedByServer(): RequestError {
