@@ -1,6 +1,6 @@
 import type { Log } from '../shared/log.ts';
-import type { Attempt, Progress } from '../shared/attempt.ts';
-import type { RequestTask } from '../processor/task.ts';
+import type { Attempt } from '../shared/attempt.ts';
+import type { OwnedTask } from '../processor/owned-task.ts';
 import type { ActivityRpc, HeartbeatAnswer } from './activity-rpc.ts';
 import type { Liveness } from '../liveness/port.ts';
 import type { Insistence } from './insist.ts';
@@ -17,7 +17,7 @@ export class Heartbeats {
   readonly #insistence: Insistence;
   readonly #liveness: Liveness;
   readonly #log: Log;
-  readonly #timers = new Map<RequestTask, NodeJS.Timeout>();
+  readonly #timers = new Map<OwnedTask, NodeJS.Timeout>();
 
   constructor(rpc: ActivityRpc, insistence: Insistence, liveness: Liveness, log: Log) {
     this.#rpc = rpc;
@@ -26,12 +26,12 @@ export class Heartbeats {
     this.#log = log;
   }
 
-  start(task: RequestTask): void {
+  start(task: OwnedTask): void {
     // The first at random: thousands of requests that started together must not beat together.
     this.#schedule(task, interval(task) * (0.7 + 0.3 * Math.random()));
   }
 
-  stop(task: RequestTask): void {
+  stop(task: OwnedTask): void {
     clearTimeout(this.#timers.get(task));
     this.#timers.delete(task);
   }
@@ -40,19 +40,11 @@ export class Heartbeats {
    * Sends the task's progress after any heartbeat still under way: with two at once the older
    * could be stored last.
    */
-  send(task: RequestTask, progress: Progress): Promise<HeartbeatAnswer> {
+  send(task: OwnedTask): Promise<HeartbeatAnswer> {
     const { token } = task.attempt;
-    const sent = task.lastHeartbeat.then(() => this.#rpc.heartbeat(task.key, token, progress));
+    const sent = task.lastHeartbeat.then(() => this.#rpc.heartbeat(task.key, token, task.progress));
     task.lastHeartbeat = sent.catch(() => undefined);
     return sent;
-  }
-
-  /** What an answer means for a task that is not yet delivering. */
-  obey(task: RequestTask, answer: HeartbeatAnswer): void {
-    const onTheWire = task.phase === 'sent';
-    if (answer.cancelRequested) task.interrupt('cancelled');
-    else if (answer.reset && (task.request.resendable || !onTheWire)) task.interrupt('returned');
-    else if (answer.paused && task.phase === 'queued') task.interrupt('returned');
   }
 
   /**
@@ -60,7 +52,7 @@ export class Heartbeats {
    * `closed`: nobody waits for this process any more, be it that the activity is over or that
    * another process has it.
    */
-  async resolveFence(task: RequestTask, attempt: Attempt): Promise<'closed' | 'pending'> {
+  async resolveFence(task: OwnedTask, attempt: Attempt): Promise<'closed' | 'pending'> {
     const go = (): boolean => task.attempt === attempt && !task.abandoned;
     const pending = await this.#insistence.call(task, go, () => this.#rpc.isPending(task.key));
     if (pending === false) return 'closed';
@@ -69,12 +61,12 @@ export class Heartbeats {
     if ('attempt' in found && found.attempt) task.attach(found.attempt);
     if (!go()) return 'pending';
     // The attempt that it waits for is fetched through a place, and all may be taken by such as it.
-    if (task.phase === 'delivering') task.leavePlace();
+    if (task.delivering) task.leavePlace();
     await task.pause(FENCED_PAUSE);
     return 'pending';
   }
 
-  #schedule(task: RequestTask, ms: number): void {
+  #schedule(task: OwnedTask, ms: number): void {
     const timer = setTimeout(() => {
       this.#beat(task).catch((error: unknown) => {
         this.#log.debug('A heartbeat failed', { error });
@@ -84,11 +76,11 @@ export class Heartbeats {
     this.#timers.set(task, timer);
   }
 
-  async #beat(task: RequestTask): Promise<void> {
+  async #beat(task: OwnedTask): Promise<void> {
     const { attempt } = task;
-    const answer = await this.send(task, task.progress);
+    const answer = await this.send(task);
     if (answer.found) {
-      this.obey(task, answer);
+      task.obey(answer);
     } else if ((await this.resolveFence(task, attempt)) === 'closed') {
       task.interrupt('closed');
     }
@@ -96,6 +88,6 @@ export class Heartbeats {
   }
 }
 
-function interval({ heartbeatTimeout }: RequestTask): number {
+function interval({ heartbeatTimeout }: OwnedTask): number {
   return heartbeatTimeout / 3;
 }

@@ -52,11 +52,9 @@ export class TemporalCompletion implements TaskHandler {
     task.progress = { ...task.progress, sent: true };
     for (;;) {
       const { attempt } = task;
-      const answer = await this.#insistence.call(task, go, () =>
-        this.#heartbeats.send(task, task.progress),
-      );
+      const answer = await this.#insistence.call(task, go, () => this.#heartbeats.send(task));
       if (answer?.found) {
-        this.#heartbeats.obey(task, answer);
+        task.obey(answer);
         // Not one byte is out yet: a paused request waits in Temporal like any other.
         if (answer.paused) task.interrupt('returned');
       } else if (answer && (await this.#heartbeats.resolveFence(task, attempt)) === 'closed') {
@@ -224,9 +222,7 @@ export class TemporalCompletion implements TaskHandler {
     const go = (): boolean => !task.abandoned;
     while (go()) {
       const { attempt } = task;
-      const answer = await this.#insistence.call(task, go, () =>
-        this.#heartbeats.send(task, task.progress),
-      );
+      const answer = await this.#insistence.call(task, go, () => this.#heartbeats.send(task));
       if (!answer) return;
       if (!answer.found) {
         if ((await this.#heartbeats.resolveFence(task, attempt)) === 'closed') {

@@ -1,22 +1,35 @@
+/** A permit to fetch a request; whoever waits for one may give up. */
 interface Waiter {
   grant(): void;
 }
 
+/** Who shares the places fairly: all single requests together, and each batch. */
+export type Line = string;
+
+export const SINGLES: Line = '';
+
 /**
- * The one bound on requests in flight. A place is reserved before its request is even asked for,
- * so a full processor makes others wait, in order of arrival, and refuses nobody. A closed one, as
- * before the start and from the drain on, grants none at all.
+ * The one bound on requests in flight. `enter` gives a task its place; waiting tasks stand in lines
+ * that take turns, so that a batch of any size delays the others by one request.
  *
- * A poller's reservation becomes its task's place at once, although Temporal gives the slot back
- * only some time later: reservations are alike, so the number taken over is all there is to know.
+ * Whoever fetches requests from elsewhere reserves a permit first, of which there are as many as
+ * free places: a full processor leaves requests where any other process can take them. While the
+ * places are taken by batches there is one permit all the same, or their end would be waited for.
+ * A closed admission, as before the start and from the drain on, grants nothing at all.
+ *
+ * A permit ends with the arrival of its request, although Temporal gives it back only some time
+ * later: permits are alike, so the number of arrivals is all there is to know.
  */
 export class Admission {
   readonly #max: number;
   readonly #onFull: () => void;
-  readonly #waiters = new Set<Waiter>();
+  readonly #fetchers = new Set<Waiter>();
+  /** In the order of their turns. */
+  readonly #lines = new Map<Line, Set<Waiter>>();
   #isOpen = false;
   #taken = 0;
-  #takenOver = 0;
+  #permits = 0;
+  #arrived = 0;
 
   constructor(max: number, onFull: () => void) {
     this.#max = max;
@@ -32,43 +45,54 @@ export class Admission {
     this.#isOpen = false;
   }
 
-  /** A place, as soon as there is one. Rejects with the signal's reason when it aborts first. */
+  /** A permit, as soon as there is one. Rejects with the signal's reason when it aborts first. */
   reserve(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return Promise.reject(signal.reason);
     if (this.tryReserve()) return Promise.resolve();
     if (this.#isOpen) this.#onFull();
-    return new Promise((resolve, reject) => {
-      const abort = (): void => {
-        this.#waiters.delete(waiter);
-        reject(signal.reason);
-      };
-      const waiter: Waiter = {
-        grant() {
-          signal.removeEventListener('abort', abort);
-          resolve();
-        },
-      };
-      this.#waiters.add(waiter);
-      signal.addEventListener('abort', abort, { once: true });
-    });
+    return stand(this.#fetchers, signal);
   }
 
-  /** A place if there is one now. */
+  /** A permit if there is one now. */
   tryReserve(): boolean {
-    if (!this.#hasPlace) return false;
+    if (!this.#mayFetch) return false;
+    this.#permits++;
+    return true;
+  }
+
+  /** Gives a permit back, unless a request has arrived with it. */
+  release(): void {
+    if (this.#arrived > 0) this.#arrived--;
+    else this.#permits--;
+    this.#grant();
+  }
+
+  /** A request arrives with a permit. */
+  arrive(): void {
+    this.#permits--;
+    this.#arrived++;
+  }
+
+  /** A place if there is one now and nobody waits for it. */
+  tryEnter(): boolean {
+    if (!this.#hasPlace || this.#lines.size > 0) return false;
     this.#taken++;
     return true;
   }
 
-  /** Ends a reservation. Its place is free, unless a task has taken it over. */
-  release(): void {
-    if (this.#takenOver > 0) this.#takenOver--;
-    else this.leave();
-  }
-
-  /** A task arrives on a reservation and has its place from now on. */
-  takeOver(): void {
-    this.#takenOver++;
+  /** A place, in the line's turn. Rejects with the signal's reason when it aborts first. */
+  async enter(line: Line, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.tryEnter()) return;
+    if (this.#isOpen) this.#onFull();
+    const waiters = this.#lines.get(line) ?? new Set();
+    this.#lines.set(line, waiters);
+    try {
+      await stand(waiters, signal);
+    } catch (error) {
+      if (waiters.size === 0 && this.#lines.get(line) === waiters) this.#lines.delete(line);
+      throw error;
+    }
   }
 
   /** A task gives up its place. */
@@ -81,12 +105,47 @@ export class Admission {
     return this.#isOpen && this.#taken < this.#max;
   }
 
+  get #mayFetch(): boolean {
+    if (!this.#isOpen) return false;
+    if (this.#taken + this.#permits < this.#max) return true;
+    return this.#permits === 0 && this.#lines.size > 0 && !this.#lines.has(SINGLES);
+  }
+
   #grant(): void {
-    for (const waiter of this.#waiters) {
-      if (!this.#hasPlace) return;
-      this.#waiters.delete(waiter);
-      this.#taken++;
-      waiter.grant();
+    while (this.#hasPlace && this.#lines.size > 0) this.#grantTurn();
+    for (const fetcher of this.#fetchers) {
+      if (!this.#mayFetch) return;
+      this.#fetchers.delete(fetcher);
+      this.#permits++;
+      fetcher.grant();
     }
   }
+
+  /** The first of the line whose turn it is; the line then goes to the end. */
+  #grantTurn(): void {
+    const [[line, waiters]] = this.#lines as unknown as [[Line, Set<Waiter>]];
+    const [waiter] = waiters;
+    waiters.delete(waiter!);
+    this.#lines.delete(line);
+    if (waiters.size > 0) this.#lines.set(line, waiters);
+    this.#taken++;
+    waiter!.grant();
+  }
+}
+
+function stand(waiters: Set<Waiter>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      waiters.delete(waiter);
+      reject(signal.reason);
+    };
+    const waiter: Waiter = {
+      grant() {
+        signal.removeEventListener('abort', abort);
+        resolve();
+      },
+    };
+    waiters.add(waiter);
+    signal.addEventListener('abort', abort, { once: true });
+  });
 }

@@ -3,7 +3,8 @@ import { wireError } from '../shared/failure.ts';
 import type { Phase, WireError, WireResponse } from '../shared/wire.ts';
 import { redactUrl } from '../shared/url.ts';
 import { nextTryIn, retriesError, retriesStatus } from './retry-policy.ts';
-import type { Interruption, RequestTask } from './task.ts';
+import type { Interruption } from './owned-task.ts';
+import type { RequestTask } from './task.ts';
 import type { Ending } from './task-handler.ts';
 import type { RetryAdvice, TransportResponse } from './transport.ts';
 

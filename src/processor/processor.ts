@@ -1,16 +1,10 @@
 import type { Liveness } from '../liveness/port.ts';
 import { crashCount } from '../shared/attempt.ts';
 import type { Log } from '../shared/log.ts';
-import { Admission } from './admission.ts';
-import {
-  asRequestError,
-  endInterrupted,
-  endUnknown,
-  endWithError,
-  endWithResponse,
-  toWireResponse,
-} from './ending.ts';
+import { Admission, SINGLES } from './admission.ts';
+import { endInterrupted, endUnknown } from './ending.ts';
 import { Observers, type ProcessorObserver, type TaskView } from './observers.ts';
+import { RequestRunner } from './request-runner.ts';
 import { summarize } from './summary.ts';
 import { RequestTask, type TaskInput } from './task.ts';
 import type { Ending, TaskHandler } from './task-handler.ts';
@@ -46,10 +40,10 @@ export class Processor {
   readonly #options: ProcessorOptions;
   readonly #observers: Observers;
   readonly #admission: Admission;
+  readonly #runner: RequestRunner;
+  /** By id; a newer attempt of one that has ended can take its place. */
   readonly #tasks = new Map<string, RequestTask>();
-  readonly #running = new Set<RequestTask>();
   #state: ProcessorState = 'stopped';
-  #inFlight = 0;
   #stopped: Promise<number> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -60,6 +54,9 @@ export class Processor {
     this.#admission = new Admission(options.maxConnections, () => {
       this.#observers.notify('capacityReached');
     });
+    const { transport, log } = options;
+    const [admission, observers] = [this.#admission, this.#observers];
+    this.#runner = new RequestRunner({ transport, admission, observers, log });
   }
 
   get state(): ProcessorState {
@@ -68,7 +65,7 @@ export class Processor {
 
   /** Requests on the wire. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#runner.inFlight;
   }
 
   /** Requests in this process: waiting, on the wire, or on their way to Temporal. */
@@ -87,7 +84,7 @@ export class Processor {
     return { state, inFlight, total, maxConnections, hosts: summarize(this.#tasks.values()) };
   }
 
-  /** Where whoever submits reserves a place first, and releases it afterwards. */
+  /** Where whoever submits reserves a permit first, and releases it afterwards. */
   get admission(): Pick<Admission, 'reserve' | 'tryReserve' | 'release'> {
     return this.#admission;
   }
@@ -118,7 +115,7 @@ export class Processor {
   }
 
   /**
-   * Registers the request and starts it in the place its caller has reserved. When this resolves
+   * Registers the request and starts it on the permit its caller has reserved. When this resolves
    * the attempt is in good hands: it runs here, goes on where it ran before, or is being given back.
    */
   async submit(input: TaskInput): Promise<void> {
@@ -195,7 +192,7 @@ export class Processor {
     await this.#idle(LAST_DELIVERY);
     for (const task of this.#tasks.values()) lost.add(task);
     // Also one whose place in the map a newer attempt has taken.
-    for (const task of this.#running) task.abandon();
+    for (const task of this.#runner.running) task.abandon();
     this.#tasks.clear();
 
     await this.#options.liveness.stop().catch((error: unknown) => {
@@ -233,8 +230,11 @@ export class Processor {
   }
 
   #start(task: RequestTask, decided: Ending | undefined): void {
-    const { liveness, log } = this.#options;
-    this.#run(task, decided)
+    const { handler, liveness, log } = this.#options;
+    this.#admission.arrive();
+    this.#runner
+      .run(task, handler, SINGLES, decided)
+      .then(() => this.#forget(task))
       .catch(async (error: unknown) => {
         log.error('A request is left to its heartbeat timeout', { error, ...task.labels });
         this.#forget(task);
@@ -246,109 +246,8 @@ export class Processor {
       });
   }
 
-  async #run(task: RequestTask, decided: Ending | undefined): Promise<void> {
-    const { handler, log } = this.#options;
-    // The place is kept until the outcome is delivered: while Temporal takes none, no more arrive,
-    // and what is kept stays within maxConnections.
-    this.#admission.takeOver();
-    task.takePlace(() => this.#admission.leave());
-    this.#running.add(task);
-    handler.begin(task);
-    try {
-      await this.#conclude(task, decided).catch((error: unknown) => {
-        log.error('A request ended by a defect', { error, ...task.labels });
-        task.startDelivery();
-        return handler.finish(task, endInterrupted(task, 'given-up', task.reached));
-      });
-      this.#forget(task);
-    } finally {
-      handler.end(task);
-      this.#running.delete(task);
-      task.leavePlace();
-    }
-  }
-
-  async #conclude(task: RequestTask, decided: Ending | undefined): Promise<void> {
-    if (decided) this.#tell(task, decided);
-    const ending = decided ?? (await this.#attempt(task));
-    task.startDelivery();
-    await this.#options.handler.finish(task, ending);
-  }
-
-  /** One try, under the deadline of all of them. */
-  async #attempt(task: RequestTask): Promise<Ending> {
-    const deadline = this.#armDeadline(task);
-    try {
-      task.signal.throwIfAborted();
-      return await this.#send(task);
-    } catch (error) {
-      if (!task.interruption) throw error;
-      const ending = endInterrupted(task, task.interruption, task.reached);
-      this.#tell(task, ending);
-      return ending;
-    } finally {
-      clearTimeout(deadline);
-    }
-  }
-
-  async #send(task: RequestTask): Promise<Ending> {
-    const { transport, handler } = this.#options;
-    task.advance('connect');
-    task.startedAt = performance.now();
-    this.#inFlight++;
-    this.#observers.notify('requestStart', task);
-    try {
-      const received = await transport.send(task.request, {
-        signal: task.signal,
-        ...(task.request.resendable ? {} : { beforeFirstByte: () => handler.markSent(task) }),
-        onSent: () => task.advance('sent'),
-        onBytes: (count) => {
-          task.bytes += count;
-        },
-      });
-      const response = toWireResponse(task, received);
-      const ending = endWithResponse(task, response, received.advice);
-      this.#observers.notify('requestResponse', task, response, retryIn(ending));
-      return ending;
-    } catch (error) {
-      if (task.interruption) throw error;
-      const failure = asRequestError(error);
-      const ending = endWithError(task, failure);
-      this.#observers.notify('requestError', task, failure, retryIn(ending));
-      return ending;
-    } finally {
-      this.#inFlight--;
-      this.#observers.notify('requestEnd', task);
-    }
-  }
-
-  /** Tells of an ending that no try told of. */
-  #tell(task: RequestTask, ending: Ending): void {
-    if (ending.kind === 'cancelled') {
-      this.#observers.notify('requestError', task, ending.error);
-    } else if (ending.kind === 'outcome') {
-      const { outcome } = ending;
-      if (outcome.kind === 'error') this.#observers.notify('requestError', task, outcome.error);
-      else this.#observers.notify('requestResponse', task, outcome.response);
-    }
-  }
-
-  #armDeadline(task: RequestTask): NodeJS.Timeout | undefined {
-    if (task.deadlineAt === undefined) return undefined;
-    const left = task.deadlineAt - Date.now();
-    if (left <= 0) {
-      task.interrupt('deadline');
-      return undefined;
-    }
-    return setTimeout(() => task.interrupt('deadline'), Math.min(left, MAX_TIMER));
-  }
-
   #forget(task: RequestTask): void {
     if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id);
     if (this.#tasks.size === 0) this.#onIdle?.();
   }
-}
-
-function retryIn(ending: Ending): number | undefined {
-  return ending.kind === 'retry' ? ending.delay : undefined;
 }
