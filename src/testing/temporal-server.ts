@@ -24,6 +24,8 @@ export interface TemporalServerOptions {
   port?: number;
   /** Whether the web UI runs too, or on which port. @default false */
   ui?: boolean | number;
+  /** Whether it serves its metrics. @default false */
+  metrics?: boolean;
   /** File that holds the server's state. @default in memory, gone with the process */
   dbFilename?: string;
   /** Namespace that exists when it is up. @default 'default' */
@@ -43,6 +45,8 @@ export interface TemporalServer extends AsyncDisposable {
   readonly namespace: string;
   /** Undefined without a UI. */
   readonly uiUrl: string | undefined;
+  /** For Prometheus; undefined without metrics. */
+  readonly metricsUrl: string | undefined;
   readonly pid: number;
   /** Stops it (SIGTERM, then SIGKILL after 10 s); idempotent. */
   stop(): Promise<void>;
@@ -75,12 +79,13 @@ export async function startTemporalServer(
 
 async function start(cli: string, options: TemporalServerOptions): Promise<TemporalServer> {
   const namespace = options.namespace ?? 'default';
-  const wanted = [options.port];
-  if (options.ui) wanted.push(options.ui === true ? undefined : options.ui);
-  const [port = 0, uiPort] = await freePorts(wanted);
+  const { ui, metrics } = options;
+  const wanted = [options.port, ui === true ? undefined : ui || undefined, undefined];
+  const [port = 0, uiPort, metricsPort] = await freePorts(wanted);
   const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port)];
   args.push('--namespace', namespace, '--log-level', 'error');
-  args.push(...(uiPort ? ['--ui-port', String(uiPort)] : ['--headless']));
+  args.push(...(ui ? ['--ui-port', String(uiPort)] : ['--headless']));
+  if (metrics) args.push('--metrics-port', String(metricsPort));
   if (options.dbFilename) args.push('--db-filename', options.dbFilename);
   for (const [key, value] of Object.entries({ ...DYNAMIC_CONFIG, ...options.dynamicConfig }))
     args.push('--dynamic-config-value', `${key}=${value}`);
@@ -116,7 +121,8 @@ async function start(cli: string, options: TemporalServerOptions): Promise<Tempo
     address,
     port,
     namespace,
-    uiUrl: uiPort ? `http://127.0.0.1:${uiPort}` : undefined,
+    uiUrl: ui ? `http://127.0.0.1:${uiPort}` : undefined,
+    metricsUrl: metrics ? `http://127.0.0.1:${metricsPort}/metrics` : undefined,
     pid: child.pid ?? 0,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),

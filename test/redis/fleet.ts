@@ -2,11 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection } from '@temporalio/client';
 import { inject } from 'vitest';
 import { PatientClient } from '../../src/client.ts';
-import { startTargetServer, type TargetServer } from '../../src/testing/target-server.ts';
+import {
+  startTargetServer,
+  type TargetServer,
+  type TargetServerOptions,
+} from '../../src/testing/target-server.ts';
 import { start, type RunningProcess } from '../cli/process.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 
+export interface FleetOptions {
+  /** For each worker. */
+  env?: Record<string, string>;
+  /** Default: the server that all tests share. */
+  temporalAddress?: string;
+  target?: TargetServerOptions;
+}
+
 export interface Fleet extends AsyncDisposable {
+  temporalAddress: string;
   client: Client;
   patient: PatientClient;
   target: TargetServer;
@@ -19,18 +32,19 @@ export interface Fleet extends AsyncDisposable {
 export const LEASE_TTL = 2_000;
 
 /** Worker processes on one Redis and one queue, to be killed at will. */
-export async function startFleet(
-  settings: Record<string, string> = {},
+export async function startFleet({
+  env: settings = {},
   temporalAddress = inject('temporalAddress'),
-): Promise<Fleet> {
+  target: targetOptions,
+}: FleetOptions = {}): Promise<Fleet> {
   const taskQueue = `fleet-${randomUUID()}`;
   const redis = await startRedis({ persistent: true });
-  const target = await startTargetServer();
+  const target = await startTargetServer(targetOptions);
   const connection = await Connection.connect({ address: temporalAddress });
   const client = new Client({ connection });
   const workers: RunningProcess[] = [];
   return {
-    ...{ client, target, redis, taskQueue },
+    ...{ temporalAddress, client, target, redis, taskQueue },
     patient: new PatientClient({ client, taskQueue }),
     async worker(env = {}) {
       const worker = start(['dist/src/cli/main.js', 'worker'], {

@@ -1,21 +1,16 @@
-import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Runtime, type WorkflowBundleOption } from '@temporalio/worker';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { RequestError } from '../../src/shared/errors.ts';
 import {
   startTestEnvironment,
   type TestEnvironment,
   type TestEnvironmentOptions,
 } from '../../src/testing/environment.ts';
-import { startTemporalServer, type TemporalServer } from '../../src/testing/temporal-server.ts';
 import { bundleWorkflows } from '../../src/worker.ts';
+import { startOutage, type Outage } from '../support/outage.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 const lines: string[] = [];
-let directory: string;
 let workflowBundle: WorkflowBundleOption;
 
 beforeAll(async () => {
@@ -25,39 +20,12 @@ beforeAll(async () => {
   // The SDK's core writes a line for each try of each call.
   const telemetryOptions = { logging: { filter: { core: 'ERROR', other: 'ERROR' } } } as const;
   Runtime.install({ logger, telemetryOptions, shutdownSignals: [] });
-  directory = await mkdtemp(join(tmpdir(), 'patient-http-outage-'));
   workflowBundle = await bundleWorkflows();
 });
-afterAll(() => rm(directory, { recursive: true, force: true }));
 
 /** Lines of ours about Temporal being away. */
 function outageLines(): string[] {
   return lines.filter((line) => /^Temporal (does not answer|answers again)/.test(line));
-}
-
-/** A Temporal that can go away and come back with all it knew. */
-class Outage implements AsyncDisposable {
-  readonly #dbFilename = join(directory, `${randomUUID()}.db`);
-  #server: TemporalServer | undefined;
-
-  get address(): string {
-    return this.#server!.address;
-  }
-
-  async start(): Promise<this> {
-    const port = this.#server && { port: this.#server.port };
-    const cli = inject('temporalCli');
-    this.#server = await startTemporalServer({ cli, dbFilename: this.#dbFilename, ...port });
-    return this;
-  }
-
-  async begin(): Promise<void> {
-    await this.#server!.kill();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server?.stop();
-  }
 }
 
 function startEnvironment(
@@ -68,7 +36,7 @@ function startEnvironment(
 }
 
 test('responses that arrive while Temporal is away are delivered when it is back', async () => {
-  await using temporal = await new Outage().start();
+  await using temporal = await startOutage();
   await using env = await startEnvironment(temporal);
   const url = env.target.url('/hold');
   const submitted = Array.from({ length: 6 }, (_, i) =>
@@ -83,7 +51,7 @@ test('responses that arrive while Temporal is away are delivered when it is back
   await waitFor(() => [...env.worker.processor.tasks].every(({ phase }) => phase === 'delivering'));
   await waitFor(() => outageLines().length > 0);
   expect(env.worker.processor.total).toBe(6);
-  await temporal.start();
+  await temporal.end();
   const responses = await Promise.all(handles.map((handle) => handle.result()));
   expect(responses.map((response) => [response?.status, response?.attempt])).toEqual(
     Array(6).fill([200, 1]),
@@ -97,7 +65,7 @@ test('responses that arrive while Temporal is away are delivered when it is back
 });
 
 test('a POST is not sent while Temporal cannot mark it; its next try sends it', async () => {
-  await using temporal = await new Outage().start();
+  await using temporal = await startOutage();
   const errors: { type: string; phase: string; retryIn: number | undefined }[] = [];
   const requestError = (_: unknown, { type, phase }: RequestError, retryIn?: number): void =>
     void errors.push({ type, phase, retryIn });
@@ -111,13 +79,13 @@ test('a POST is not sent while Temporal cannot mark it; its next try sends it', 
   await waitFor(() => errors.length === 1);
   expect(errors).toEqual([{ type: 'TimeoutError', phase: 'connect', retryIn: expect.any(Number) }]);
   expect(env.target.total).toBe(0);
-  await temporal.start();
+  await temporal.end();
   expect(await handle.result()).toMatchObject({ status: 200, attempt: 2 });
   expect(env.target.total).toBe(1);
 });
 
 test('a shutdown while Temporal is away ends in time, and says what was not delivered', async () => {
-  await using temporal = await new Outage().start();
+  await using temporal = await startOutage();
   const drain = { shutdownTimeout: 100, drainTimeout: 200 };
   await using env = await startEnvironment(temporal, drain);
   const paths = ['/hold?1', '/hold?2', '/hold?3'];

@@ -32,11 +32,14 @@ function alive(pid: number): boolean {
   }
 }
 
-test('answers in its namespace, shows its UI, stops twice', async () => {
-  await using server = await startTemporalServer({ cli, ui: true, namespace: 'mine' });
+test('answers in its namespace, shows its UI and metrics, stops twice', async () => {
+  const options = { cli, ui: true, metrics: true, namespace: 'mine' };
+  await using server = await startTemporalServer(options);
   expect(server.address).toBe(`127.0.0.1:${server.port}`);
   const count = await withClient(server.address, 'mine', (client) => client.workflow.count());
   expect(count.count).toBe(0);
+  const metrics = await fetch(server.metricsUrl ?? '');
+  expect(await metrics.text()).toContain('service_requests{');
   const page = await fetch(server.uiUrl ?? '');
   expect(page.status).toBe(200);
   await page.text();

@@ -5,6 +5,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 export interface FreezingProxy extends AsyncDisposable {
   readonly address: string;
   freeze(): void;
+  /** Only what the target says. */
+  freezeAnswers(): void;
   /** Passes on all that it got meanwhile. */
   thaw(): void;
 }
@@ -12,6 +14,7 @@ export interface FreezingProxy extends AsyncDisposable {
 export async function startFreezingProxy(target: string): Promise<FreezingProxy> {
   const [host, port] = target.split(':') as [string, string];
   const sockets = new Set<Socket>();
+  const upstreams = new WeakSet<Socket>();
   let frozen = false;
   const join = (from: Socket, to: Socket): void => {
     sockets.add(from);
@@ -25,6 +28,7 @@ export async function startFreezingProxy(target: string): Promise<FreezingProxy>
   };
   const server = createServer((client) => {
     const upstream = connect(Number(port), host);
+    upstreams.add(upstream);
     join(client, upstream);
     join(upstream, client);
   }).listen(0, '127.0.0.1');
@@ -34,6 +38,9 @@ export async function startFreezingProxy(target: string): Promise<FreezingProxy>
     freeze() {
       frozen = true;
       for (const socket of sockets) socket.pause();
+    },
+    freezeAnswers() {
+      for (const socket of sockets) if (upstreams.has(socket)) socket.pause();
     },
     thaw() {
       frozen = false;

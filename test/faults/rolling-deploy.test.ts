@@ -1,0 +1,69 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import type { RunningProcess } from '../cli/process.ts';
+import { startFleet } from '../redis/fleet.ts';
+import { FULL, startCaller, tally } from './caller.ts';
+
+const PROCESSES = 3;
+/** Each replaces all processes. */
+const DEPLOYS = FULL ? 5 : 1;
+/** At least, in all; ms. */
+const DURATION = FULL ? 120_000 : 10_000;
+/** Between a GET and a POST and the next two. */
+const PACE = FULL ? 50 : 100;
+
+test(
+  'a rolling deploy under load fails no call and sends no POST twice',
+  { timeout: 400_000 },
+  async () => {
+    await using fleet = await startFleet({
+      target: { record: false },
+      // Longer GETs are handed over, POSTs run on.
+      env: { PATIENT_SHUTDOWN_TIMEOUT: '1s', PATIENT_DRAIN_TIMEOUT: '1m' },
+    });
+    const { target } = fleet;
+    let processes = await Promise.all(Array.from({ length: PROCESSES }, () => fleet.worker()));
+    await using caller = await startCaller(fleet);
+
+    const path = (i: number): string => `/delay/${200 + ((i * 397) % 2_800)}/${i}`;
+    const calls: (() => Promise<string[]>)[] = [];
+    let isLoaded = true;
+    const load = (async () => {
+      for (let i = 0; isLoaded; i += 2) {
+        calls.push(
+          await caller.call([
+            { url: target.url(path(i)) },
+            { method: 'POST', url: target.url(path(i + 1)), json: { i } },
+          ]),
+        );
+        await delay(PACE);
+      }
+    })();
+
+    const started = performance.now();
+    const codes: (number | null)[] = [];
+    for (let deploy = 0; deploy < DEPLOYS; deploy++) {
+      const replaced: RunningProcess[] = [];
+      for (const old of processes) {
+        replaced.push(await fleet.worker());
+        old.kill('SIGTERM');
+        codes.push((await old.end()).code);
+      }
+      processes = replaced;
+      await delay(Math.max(0, started + (DURATION * (deploy + 1)) / DEPLOYS - performance.now()));
+    }
+    isLoaded = false;
+    await load;
+
+    const outcomes = (await Promise.all(calls.map((results) => results()))).flat();
+    expect(tally(outcomes)).toEqual({ 200: 2 * calls.length });
+    expect(codes).toEqual(Array(PROCESSES * DEPLOYS).fill(0));
+    const hits = outcomes.map((_, i) => target.count(path(i)));
+    expect(tally(hits.filter((_, i) => i % 2 === 1).map(String))).toEqual({ 1: calls.length });
+    const again = hits.filter((count) => count > 1).length;
+    console.log(
+      `${codes.length} processes replaced in ${Math.round(performance.now() - started)} ms: ` +
+        `${outcomes.length} calls, all answered; ${again} GETs handed over and sent again`,
+    );
+  },
+);
