@@ -113,7 +113,8 @@ export async function findTemporalCli(options: FindTemporalCliOptions = {}): Pro
   );
 }
 
-function cacheDir(env: NodeJS.ProcessEnv): string {
+/** Where downloads are kept: once per machine. */
+export function cacheDir(env: NodeJS.ProcessEnv): string {
   return (
     env['PATIENT_CACHE_DIR'] ||
     join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'patient-http')
