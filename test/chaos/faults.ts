@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { waitFor } from '../support/wait-for.ts';
 import type { Journal } from './journal.ts';
 import type { Random } from './random.ts';
+import type { FleetWorker } from './workers.ts';
 import { LEASE_TTL, type World } from './world.ts';
 
 export interface PlannedFault {
@@ -22,7 +24,9 @@ export type FaultKind =
   | 'Redis flush'
   | 'short Temporal outage'
   | 'long Temporal outage'
-  | 'outage of both';
+  | 'outage of both'
+  | 'kill in a Redis outage'
+  | 'kill in a Temporal outage';
 
 interface Fault {
   /** ms that what it stops stays away, at least and at most. */
@@ -45,6 +49,14 @@ const FAULTS: Record<FaultKind, Fault> = {
     pause: [500, 4_000],
     run: (...args) => Promise.all([restartRedis(...args), restartTemporal(...args)]),
   },
+  'kill in a Redis outage': {
+    pause: [1_000, 2 * LEASE_TTL],
+    run: (...args) => Promise.all([restartRedis(...args), killAmid(...args)]),
+  },
+  'kill in a Temporal outage': {
+    pause: [1_000, 6_000],
+    run: (...args) => Promise.all([restartTemporal(...args), killAmid(...args)]),
+  },
 };
 
 export const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
@@ -53,7 +65,10 @@ export function isFaultKind(name: string): name is FaultKind {
   return Object.hasOwn(FAULTS, name);
 }
 
-/** One every `every` ms, give or take a half; every kind comes before any comes again. */
+/** Comes twice in each round: most is at stake for the requests that a process has. */
+const TWICE: readonly FaultKind[] = ['kill', 'long stop'];
+
+/** One every `every` ms, give or take a half; every kind comes in each round of them. */
 export function planFaults(
   random: Random,
   { seconds, every, kinds }: { seconds: number; every: number; kinds: readonly FaultKind[] },
@@ -61,7 +76,8 @@ export function planFaults(
   const planned: PlannedFault[] = [];
   let deck: FaultKind[] = [];
   for (let at = every; at < seconds * 1_000; at += random.int(every / 2, every * 1.5)) {
-    if (deck.length === 0) deck = random.shuffle(kinds);
+    if (deck.length === 0)
+      deck = random.shuffle([...kinds, ...TWICE.filter((kind) => kinds.includes(kind))]);
     const kind = deck.shift();
     if (!kind) break;
     const pause = random.int(...FAULTS[kind].pause);
@@ -76,25 +92,27 @@ export async function inject(world: World, fault: PlannedFault, journal: Journal
 }
 
 async function kill(world: World, fault: PlannedFault, journal: Journal): Promise<void> {
-  const worker = victim(world, fault, journal);
-  if (!worker) return;
+  const worker = await victim(world, fault);
   await journal.episode('worker', `kill of ${worker.name}`, async () => {
     await world.fleet.end(worker, 'SIGKILL');
     await world.fleet.add();
   });
 }
 
+async function killAmid(world: World, fault: PlannedFault, journal: Journal): Promise<void> {
+  await delay(fault.pause / 2);
+  await kill(world, fault, journal);
+}
+
 async function drain(world: World, fault: PlannedFault, journal: Journal): Promise<void> {
-  const worker = victim(world, fault, journal);
-  if (!worker) return;
+  const worker = await victim(world, fault);
   await journal.episode('worker', `drain of ${worker.name}`, async () => {
     await Promise.all([world.fleet.end(worker, 'SIGTERM'), world.fleet.add()]);
   });
 }
 
 async function stop(world: World, fault: PlannedFault, journal: Journal): Promise<void> {
-  const worker = victim(world, fault, journal);
-  if (!worker) return;
+  const worker = await victim(world, fault);
   await journal.episode('worker', `stop of ${worker.name} for ${fault.pause} ms`, async () => {
     worker.busy = true;
     worker.process.kill('SIGSTOP');
@@ -131,9 +149,9 @@ async function restartTemporal(
   });
 }
 
-function victim({ fleet }: World, fault: PlannedFault, journal: Journal) {
+/** One of the workers that run; when none does, the next one. */
+async function victim({ fleet }: World, fault: PlannedFault): Promise<FleetWorker> {
+  await waitFor(() => fleet.idle.length > 0, { timeout: 60_000, message: 'a worker that runs' });
   const { idle } = fleet;
-  const worker = idle[Math.floor(fault.victim * idle.length)];
-  if (!worker) journal.note(`${fault.kind}: no worker is there for it`);
-  return worker;
+  return idle[Math.floor(fault.victim * idle.length)]!;
 }

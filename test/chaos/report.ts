@@ -44,9 +44,14 @@ function counts(names: string[]): string {
 }
 
 /** The whole run as files, to look for a cause; gives their folder. */
-export async function writeEvidence({ seed, journal, workers }: RunReport): Promise<string> {
+export async function writeEvidence(report: RunReport): Promise<string> {
+  const { seed, journal, requests, workers } = report;
   const folder = await mkdtemp(join(tmpdir(), `patient-chaos-seed-${seed}-`));
   await writeFile(join(folder, 'journal.log'), journal.lines.join('\n'));
+  const lines = requests
+    .toSorted((a, b) => a.endedAt - b.endedAt)
+    .map(({ endedAt, ...request }) => JSON.stringify({ ended: new Date(endedAt), ...request }));
+  await writeFile(join(folder, 'requests.jsonl'), lines.join('\n'));
   for (const { name, process } of workers) {
     await writeFile(join(folder, `${name.replace(' ', '-')}.log`), process.stderr);
   }
