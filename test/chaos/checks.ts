@@ -8,20 +8,15 @@ import { LEASE_TTL, TASK_QUEUE, type World } from './world.ts';
 /** Default of `maxCrashes`. */
 const MAX_CRASHES = 3;
 
-/** Hits of a request at the target. */
-export function hits({ target }: World, { path }: Pick<EndedRequest, 'path'>): number {
-  return target.count(path.split('?')[0]!);
-}
-
 /** Each request ended once, as it may, and was sent as often as it may be. */
 export async function checkRequests(
   world: World,
   requests: readonly EndedRequest[],
-  journal: Journal,
 ): Promise<void> {
+  const { journal, target } = world;
   for (const request of requests) {
     const { id, kind, outcome, expected, resendable, tries } = request;
-    const seen = hits(world, request);
+    const seen = target.hits.filter(({ path }) => path === request.path).length;
     const violation = (text: string): void => {
       const { spec, startedAt, endedAt, error } = request;
       const life = `${time(startedAt)} to ${time(endedAt)}`;
@@ -71,14 +66,14 @@ function touching({ startedAt, endedAt }: EndedRequest, journal: Journal, ...par
 export async function checkCallbacks(
   world: World,
   requests: readonly EndedRequest[],
-  journal: Journal,
 ): Promise<void> {
+  const { journal } = world;
   const wanted = new Map(
     requests
       .filter(({ callback }) => callback)
       .map((request) => [`${request.id}:callback:${request.runId}`, request]),
   );
-  const found = await callbackRuns(world, wanted.size, journal);
+  const found = await callbackRuns(world, wanted.size);
   const times = new Map<string, number>();
   for (const { workflowId, status } of found) {
     times.set(workflowId, (times.get(workflowId) ?? 0) + 1);

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor } from '../support/wait-for.ts';
-import type { Journal } from './journal.ts';
 import type { Random } from './random.ts';
 import type { FleetWorker } from './workers.ts';
 import { LEASE_TTL, type World } from './world.ts';
@@ -32,7 +31,7 @@ interface Fault {
   /** ms that what it stops stays away, at least and at most. */
   pause: [from: number, to: number];
   /** Resolves when what it broke works again. */
-  run(world: World, fault: PlannedFault, journal: Journal): Promise<unknown>;
+  run(world: World, fault: PlannedFault): Promise<unknown>;
 }
 
 const FAULTS: Record<FaultKind, Fault> = {
@@ -87,49 +86,49 @@ export function planFaults(
 }
 
 /** Resolves when what it broke works again. */
-export async function inject(world: World, fault: PlannedFault, journal: Journal): Promise<void> {
-  await FAULTS[fault.kind].run(world, fault, journal);
+export async function inject(world: World, fault: PlannedFault): Promise<void> {
+  await FAULTS[fault.kind].run(world, fault);
 }
 
-async function kill(world: World, fault: PlannedFault, journal: Journal): Promise<void> {
+async function kill(world: World, fault: PlannedFault): Promise<void> {
   const worker = await victim(world, fault);
-  await journal.episode('worker', `kill of ${worker.name}`, async () => {
+  await world.journal.episode('worker', `kill of ${worker.name}`, async () => {
     await world.fleet.end(worker, 'SIGKILL');
     await world.fleet.add();
   });
 }
 
-async function killAmid(world: World, fault: PlannedFault, journal: Journal): Promise<void> {
+async function killAmid(world: World, fault: PlannedFault): Promise<void> {
   await delay(fault.pause / 2);
-  await kill(world, fault, journal);
+  await kill(world, fault);
 }
 
-async function drain(world: World, fault: PlannedFault, journal: Journal): Promise<void> {
+async function drain(world: World, fault: PlannedFault): Promise<void> {
   const worker = await victim(world, fault);
-  await journal.episode('worker', `drain of ${worker.name}`, async () => {
+  await world.journal.episode('worker', `drain of ${worker.name}`, async () => {
     await Promise.all([world.fleet.end(worker, 'SIGTERM'), world.fleet.add()]);
   });
 }
 
-async function stop(world: World, fault: PlannedFault, journal: Journal): Promise<void> {
+async function stop(world: World, fault: PlannedFault): Promise<void> {
   const worker = await victim(world, fault);
-  await journal.episode('worker', `stop of ${worker.name} for ${fault.pause} ms`, async () => {
-    worker.busy = true;
-    worker.process.kill('SIGSTOP');
-    await delay(fault.pause);
-    worker.process.kill('SIGCONT');
-    worker.busy = false;
-  });
+  await world.journal.episode(
+    'worker',
+    `stop of ${worker.name} for ${fault.pause} ms`,
+    async () => {
+      worker.busy = true;
+      worker.process.kill('SIGSTOP');
+      await delay(fault.pause);
+      worker.process.kill('SIGCONT');
+      worker.busy = false;
+    },
+  );
 }
 
-async function restartRedis(
-  world: World,
-  { kind, pause }: PlannedFault,
-  journal: Journal,
-): Promise<void> {
+async function restartRedis(world: World, { kind, pause }: PlannedFault): Promise<void> {
   const flush = kind === 'Redis flush';
   const title = `Redis away for ${pause} ms${flush ? ', and empty' : ''}`;
-  await journal.episode('redis', title, async () => {
+  await world.journal.episode('redis', title, async () => {
     if (flush) await world.redis.redis.flushall();
     await world.redis.kill();
     await delay(pause);
@@ -137,12 +136,8 @@ async function restartRedis(
   });
 }
 
-async function restartTemporal(
-  world: World,
-  { pause }: PlannedFault,
-  journal: Journal,
-): Promise<void> {
-  await journal.episode('temporal', `Temporal away for ${pause} ms`, async () => {
+async function restartTemporal(world: World, { pause }: PlannedFault): Promise<void> {
+  await world.journal.episode('temporal', `Temporal away for ${pause} ms`, async () => {
     await world.killTemporal();
     await delay(pause);
     await world.restartTemporal();

@@ -12,7 +12,6 @@ export interface Episode {
 
 /** What happened in a run, in order: for the checks, and for whoever looks for a cause. */
 export class Journal {
-  readonly seed: number;
   readonly lines: string[] = [];
   readonly violations: string[] = [];
   readonly episodes: Episode[] = [];
@@ -21,10 +20,6 @@ export class Journal {
   readonly #started = Date.now();
   #underWay = 0;
   readonly #turns = { redis: Promise.resolve(), temporal: Promise.resolve() };
-
-  constructor(seed: number) {
-    this.seed = seed;
-  }
 
   note(text: string): void {
     const now = Date.now();

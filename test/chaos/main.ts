@@ -4,7 +4,7 @@ import { findTemporalCli } from '../../src/testing/temporal-cli.ts';
 import { FAULT_KINDS, isFaultKind } from './faults.ts';
 import { describe, writeEvidence } from './report.ts';
 import { run } from './run.ts';
-import { quietRuntime } from './world.ts';
+import { quietRuntime, startWorld, type World } from './world.ts';
 
 const HELP = `npm run chaos -- [options]
   --seed N        first seed; one seed is one plan of traffic and faults (default: random)
@@ -22,11 +22,22 @@ const settings = readArguments();
 const cli = await findTemporalCli({ log: console.error });
 quietRuntime();
 
+let world: World | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, async () => {
+    await world?.[Symbol.asyncDispose]();
+    process.exit(130);
+  });
+}
+
 let requests = 0;
 let violations = 0;
 for (let seed = settings.seed; seed < settings.seed + settings.seeds; seed++) {
   console.log(`seed ${seed} … (repeat it with: npm run chaos -- --seed ${seed})`);
-  const report = await run({ ...settings, seed, cli: cli.path });
+  world = await startWorld({ ...settings, cli: cli.path });
+  const report = await run(world, { ...settings, seed }).finally(() =>
+    world?.[Symbol.asyncDispose](),
+  );
   console.log(describe(report));
   requests += report.requests.length;
   violations += report.journal.violations.length;

@@ -3,7 +3,6 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { CallbackArgument, WireResponse } from '../../src/index.ts';
 import type { WireError } from '../../src/shared/wire.ts';
 import { waitFor } from '../support/wait-for.ts';
-import type { Journal } from './journal.ts';
 import { insist, type SentRequest } from './requests.ts';
 import { CALLBACK_QUEUE, type World } from './world.ts';
 
@@ -29,10 +28,9 @@ const CALLBACKS = 60_000;
 
 /** Waits until every request has ended; those that do not within `limit` ms are violations. */
 export async function ended(
-  { client }: World,
+  { client, journal }: World,
   requests: readonly SentRequest[],
   limit: number,
-  journal: Journal,
 ): Promise<EndedRequest[]> {
   const deadline = performance.now() + limit;
   const queue = [...requests];
@@ -84,9 +82,8 @@ async function endOf(
 
 /** All runs of callback workflows, once they have ended and as many as there must be are there. */
 export async function callbackRuns(
-  { client }: World,
+  { client, journal }: World,
   expected: number,
-  journal: Journal,
 ): Promise<CallbackRun[]> {
   const list = () => runs(client, CALLBACK_QUEUE);
   let found = await list();

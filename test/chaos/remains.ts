@@ -7,8 +7,8 @@ import { LEASE_TTL, type World } from './world.ts';
 const LIMIT = 30_000;
 
 /** Stops the workers gracefully, and looks at what they leave behind. */
-export async function checkRemains(world: World, journal: Journal): Promise<void> {
-  const { fleet, redis, target } = world;
+export async function checkRemains(world: World): Promise<void> {
+  const { fleet, redis, target, journal } = world;
   // The dead are found by the living, while there are any.
   const leases = () => redis.redis.zcard(`patient:{default/chaos}:leases`);
   await waitFor(async () => (await leases()) <= fleet.idle.length, {
@@ -22,8 +22,11 @@ export async function checkRemains(world: World, journal: Journal): Promise<void
   await target
     .waitFor(({ open }) => open === 0, LIMIT)
     .catch(() => journal.violation(`the target has ${target.open} open sockets`));
-  for (const key of await redis.redis.keys('*')) {
-    if ((await redis.redis.pttl(key)) === -1) journal.violation(`${key} stays in Redis for ever`);
+  const keys = await redis.redis.keys('*');
+  for (const key of keys.toSorted()) {
+    const left = await redis.redis.pttl(key);
+    journal.note(`left in Redis: ${key}, for ${left} ms`);
+    if (left === -1) journal.violation(`${key} stays in Redis for ever`);
   }
 }
 

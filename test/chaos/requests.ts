@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import type { Journal } from './journal.ts';
 import type { PlannedRequest } from './traffic.ts';
 import { CALLBACK_QUEUE, type World } from './world.ts';
 
@@ -16,11 +15,7 @@ export interface SentRequest extends PlannedRequest {
 }
 
 /** Starts a request at its time and cancels it at its time, outages or not. */
-export async function send(
-  world: World,
-  planned: PlannedRequest,
-  journal: Journal,
-): Promise<SentRequest> {
+export async function send(world: World, planned: PlannedRequest): Promise<SentRequest> {
   const { id, path, spec, callback, cancelAfter } = planned;
   const sent: SentRequest = { ...planned, startedAt: Date.now(), cancelAsked: false };
   const handle = await insist(() =>
@@ -33,7 +28,7 @@ export async function send(
   await delay(cancelAfter);
   try {
     sent.cancelAsked = true;
-    journal.note(`cancel of ${id}`);
+    world.journal.note(`cancel of ${id}`);
     await insist(() => handle.cancel());
   } catch (error) {
     // It has ended already.

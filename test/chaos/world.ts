@@ -8,7 +8,7 @@ import { PatientClient } from '../../src/client.ts';
 import { startTargetServer, type TargetServer } from '../../src/testing/target-server.ts';
 import { startTemporalServer, type TemporalServer } from '../../src/testing/temporal-server.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
-import type { Journal } from './journal.ts';
+import { Journal } from './journal.ts';
 import { Fleet } from './workers.ts';
 
 export const TASK_QUEUE = 'chaos';
@@ -22,6 +22,7 @@ export interface World extends AsyncDisposable {
   readonly target: TargetServer;
   readonly redis: RedisServer;
   readonly fleet: Fleet;
+  readonly journal: Journal;
   killTemporal(): Promise<void>;
   /** With its file, on its port. */
   restartTemporal(): Promise<void>;
@@ -34,10 +35,15 @@ export function quietRuntime(): void {
   Runtime.install({ logger, telemetryOptions, shutdownSignals: [] });
 }
 
-export async function startWorld(
-  journal: Journal,
-  { workers, cli }: { workers: number; cli: string },
-): Promise<World> {
+export interface WorldOptions {
+  /** Worker processes. */
+  workers: number;
+  /** Path of the Temporal CLI. */
+  cli: string;
+}
+
+export async function startWorld({ workers, cli }: WorldOptions): Promise<World> {
+  const journal = new Journal();
   const undo: (() => PromiseLike<unknown>)[] = [];
   const dispose = async (): Promise<void> => {
     for (const step of undo.splice(0).toReversed()) await step();
@@ -54,7 +60,8 @@ export async function startWorld(
     undo.push(() => temporal.stop());
     const { address, port } = temporal;
     const redis = keep(await startRedis({ persistent: true }));
-    const target = keep(await startTargetServer());
+    // It closes no connection by itself: to a stopped worker that would be one more fault.
+    const target = keep(await startTargetServer({ keepAliveTimeout: 10 * 60_000 }));
 
     const connection = await Connection.connect({ address });
     undo.push(() => connection.close());
@@ -72,7 +79,7 @@ export async function startWorld(
     const fleet = keep(new Fleet(env, journal));
     await Promise.all(Array.from({ length: workers }, () => fleet.add()));
     return {
-      ...{ client, target, redis, fleet },
+      ...{ client, target, redis, fleet, journal },
       patient: new PatientClient({ client, taskQueue: TASK_QUEUE }),
       killTemporal: () => temporal.kill(),
       async restartTemporal() {
