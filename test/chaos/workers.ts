@@ -9,8 +9,6 @@ export interface FleetWorker {
   busy: boolean;
   /** The signal that was to end it. */
   endedBy?: 'SIGKILL' | 'SIGTERM';
-  /** From the signal to the end, epoch ms. */
-  ending?: { from: number; to: number };
   result?: Result;
 }
 
@@ -67,7 +65,6 @@ export class Fleet implements AsyncDisposable {
   async end(worker: FleetWorker, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     worker.busy = true;
     worker.endedBy = signal;
-    const from = Date.now();
     worker.process.kill(signal);
     const limit = setTimeout(() => {
       this.#journal.violation(`${worker.name} has not ended ${END_LIMIT} ms after ${signal}`);
@@ -76,11 +73,6 @@ export class Fleet implements AsyncDisposable {
     }, END_LIMIT);
     await worker.process.end();
     clearTimeout(limit);
-    worker.ending = { from, to: Date.now() };
-  }
-
-  async endAll(): Promise<void> {
-    await Promise.all(this.idle.map((worker) => this.end(worker, 'SIGTERM')));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
