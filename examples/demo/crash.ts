@@ -96,16 +96,17 @@ export function killHalfWay({ victim, survivor }: Fleet, api: SlowApi, total: nu
   };
 }
 
-/** What came again although it had not failed: what is tried again by its own policy is not meant. */
+/**
+ * What came again although it had not failed, each by its first time. What is tried again by its
+ * own policy is not meant, before the crash or after.
+ */
 function sentAgain(calls: readonly ApiCall[], killedAt: number): ApiCall[] {
-  const first = new Map(
+  const before = new Set(
     calls
       .filter((call) => isCutOff(call, killedAt) || (call.by === VICTIM && isFinal(call)))
-      .map((call) => [call.id, call]),
+      .map(({ id }) => id),
   );
-  return calls.filter(
-    (call) => call.at > killedAt && call.at > (first.get(call.id)?.at ?? Infinity),
-  );
+  return calls.filter(({ id, at }) => at > killedAt && before.delete(id));
 }
 
 /** The API was working on it when its sender was killed. */
