@@ -8,6 +8,7 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { cancel } from './cases/cancel.ts';
 import { capacity } from './cases/capacity.ts';
+import { guard } from './cases/guard.ts';
 import { inFlight } from './cases/in-flight.ts';
 import { latency } from './cases/latency.ts';
 import { startEnvironment, type Environment } from './environment.ts';
@@ -33,6 +34,7 @@ const CASES: Record<string, (env: Environment) => Promise<CaseResult>> = {
   latency: (env) => latency(env, { count: small ? 50 : 200, rounds }),
   capacity: (env) => capacity(env, { count: 500, maxConnections: 50 }),
   cancel: (env) => cancel(env, { count: small ? 20 : 200 }),
+  guard: (env) => guard(env, { count: small ? 200 : 2_000, rounds }),
 };
 
 const unknown = flags.only?.filter((name) => !CASES[name]) ?? [];

@@ -78,7 +78,8 @@ export class RedirectChain {
         `${label}: redirected from https to ${redactUrl(url.href)} (set allowDowngrade to follow)`,
       );
     }
-    // Credentials a server puts into a Location are neither sent nor reported.
+    // Credentials a server puts into a Location are neither sent nor reported. No request of ours
+    // has a fragment, so there is none for a Location to inherit (RFC 9110 §10.2.2).
     url.username = '';
     url.password = '';
     url.hash = '';
