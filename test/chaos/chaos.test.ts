@@ -9,12 +9,14 @@ beforeAll(quietRuntime);
 
 const limit = { timeout: 240_000 };
 
-test('every kind of fault once: nothing is lost, nothing is paid twice', limit, async () => {
+test('every kind of fault: nothing is lost, nothing is paid twice', limit, async () => {
   await using world = await startWorld({ workers: 2, cli: inject('temporalCli') });
-  const plan = { seconds: 13, rate: 6, faultEvery: 1_000, faults: FAULT_KINDS };
-  const report = await run(world, { seed: 1, ...plan });
+  // A seed whose ten seconds have them all.
+  const plan = { seed: 193, seconds: 10, rate: 6, faultEvery: 800, faults: FAULT_KINDS };
+  const report = await run(world, plan);
   expect(report.journal.violations, describe(report)).toEqual([]);
-  expect(report.requests).toHaveLength(78);
+  expect(new Set(report.faults)).toEqual(new Set(FAULT_KINDS));
+  expect(report.requests).toHaveLength(60);
 });
 
 test.each([

@@ -2,6 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Hit } from '../../src/testing/target-server.ts';
+import type { FaultKind } from './faults.ts';
 import type { Journal } from './journal.ts';
 import type { EndedRequest } from './outcomes.ts';
 import type { FleetWorker } from './workers.ts';
@@ -10,6 +11,7 @@ export interface RunReport {
   seed: number;
   journal: Journal;
   requests: EndedRequest[];
+  faults: FaultKind[];
   workers: FleetWorker[];
   /** All that the target has seen. */
   hits: readonly Hit[];
@@ -19,19 +21,18 @@ export interface RunReport {
 
 /** One run in a few lines, and what was wrong. */
 export function describe(report: RunReport): string {
-  const { seed, journal, requests, hits, recovery } = report;
-  const { violations, episodes } = journal;
-  const kinds = episodes.map(({ kind }) => kind.replace(/ of worker \d+| for \d+ ms/g, ''));
+  const { seed, journal, requests, faults, hits, recovery } = report;
+  const { violations } = journal;
   const callbacks = requests.filter(({ callback }) => callback).length;
   const resent = requests.reduce(
     (sum, { path, tries }) => sum + Math.max(0, hitsOf(path, hits).length - tries),
     0,
   );
   return [
-    `seed ${seed}: ${requests.length} requests, ${episodes.length} faults, ${violations.length} violations`,
+    `seed ${seed}: ${requests.length} requests, ${faults.length} faults, ${violations.length} violations`,
     `  outcomes   ${counts(requests.map(({ outcome }) => outcome))}`,
     `  callbacks  ${callbacks}`,
-    `  faults     ${counts(kinds)}`,
+    `  faults     ${counts(faults)}`,
     `  target     ${hits.length} hits, ${resent} of them sent again because of a fault`,
     `  recovery   ${(recovery / 1000).toFixed(1)} s from the last fault to the last outcome`,
     ...violations.map((violation) => `  VIOLATION (seed ${seed}) ${violation}`),

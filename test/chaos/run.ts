@@ -53,5 +53,8 @@ export async function run(world: World, options: RunOptions): Promise<RunReport>
   // Now that nobody is left who could send one again.
   await checkRequests(world, requests);
   const recovery = Math.max(0, ...requests.map(({ endedAt }) => endedAt - healthyAt));
-  return { seed, journal, requests, recovery, workers: fleet.workers, hits: world.target.hits };
+  return {
+    ...{ seed, journal, requests, recovery, hits: world.target.hits, workers: fleet.workers },
+    faults: faults.map(({ kind }) => kind),
+  };
 }

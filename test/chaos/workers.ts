@@ -1,4 +1,5 @@
 import { start, type Result, type RunningProcess } from '../cli/process.ts';
+import { waitFor } from '../support/wait-for.ts';
 import type { Journal } from './journal.ts';
 
 /** A worker process of the run, and what the run has done to it. */
@@ -12,6 +13,8 @@ export interface FleetWorker {
   result?: Result;
 }
 
+/** ms; many start at once on a loaded machine. */
+const START_LIMIT = 60_000;
 /** ms; with both shutdown timeouts, two heartbeats and a loaded machine. */
 const END_LIMIT = 45_000;
 
@@ -43,18 +46,16 @@ export class Fleet implements AsyncDisposable {
       const worker: FleetWorker = { name, process, busy: true };
       this.workers.push(worker);
       void process.end().then((result) => this.#ended(worker, result));
-      const ready = await process.prints(/worker ready/).then(
-        () => true,
-        () => false,
-      );
-      if (ready) {
+      const isReady = (): boolean => process.stdout.includes('worker ready');
+      await waitFor(() => isReady() || worker.result, {
+        timeout: START_LIMIT,
+        message: () => `${name} is ready; it printed:\n${process.stderr}`,
+      });
+      if (isReady()) {
         this.#journal.note(`${name} is ready`);
         worker.busy = false;
         return;
       }
-      worker.endedBy = 'SIGKILL';
-      process.kill('SIGKILL');
-      await process.end();
       if (outages === this.#journal.outages) {
         throw new Error(`${name} did not start:\n${process.stderr}`);
       }
