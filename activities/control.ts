@@ -1,10 +1,12 @@
 import { activityInfo } from '@temporalio/activity';
+import type { ResolvedOptions } from '../src/config/options.ts';
 import type { Liveness } from '../src/liveness/port.ts';
 import type { ControlActivities } from '../src/shared/activities.ts';
+import { createBatchFiles } from './batch-files.ts';
 
 export function createControlActivities(
   liveness: Liveness,
-  options: { callbackTaskQueue?: string | undefined },
+  options: Pick<ResolvedOptions, 'callbackTaskQueue' | 'batchDirectory'>,
 ): ControlActivities {
   return {
     async cancelRequest(key) {
@@ -13,5 +15,6 @@ export function createControlActivities(
     async callbackTaskQueue() {
       return options.callbackTaskQueue ?? null;
     },
+    ...createBatchFiles(options.batchDirectory),
   };
 }

@@ -1,11 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { activityInfo, CompleteAsyncError } from '@temporalio/activity';
+import { activityInfo, CompleteAsyncError, type Info } from '@temporalio/activity';
 import { finalFailure } from '../src/completion/failure.ts';
+import { resolveChunk } from './chunk.ts';
 import { resolveRequest } from '../src/config/request-spec.ts';
 import type { RequestDefaults } from '../src/config/options.ts';
 import type { Processor } from '../src/processor/processor.ts';
 import type { RequestActivities, SubmitContext } from '../src/shared/activities.ts';
-import { NO_PROGRESS, type Progress } from '../src/shared/attempt.ts';
+import {
+  NO_BATCH_PROGRESS,
+  NO_PROGRESS,
+  type BatchProgress,
+  type Progress,
+} from '../src/shared/attempt.ts';
 import { DEFAULT_HEARTBEAT_TIMEOUT } from '../src/shared/constants.ts';
 import { invalidRequest, RequestError } from '../src/shared/errors.ts';
 import { wireError } from '../src/shared/failure.ts';
@@ -22,33 +28,51 @@ const outsideActivities = AsyncLocalStorage.snapshot();
 const COMPLETED_LATER = new CompleteAsyncError();
 
 export function createRequestActivities(
-  processor: Pick<Processor, 'submit'>,
+  processor: Pick<Processor, 'submit' | 'submitBatch'>,
   defaults: RequestDefaults,
 ): RequestActivities {
   return {
     async submitRequest(spec, context) {
-      const info = activityInfo();
-      const { workflowId = '', runId = info.activityRunId ?? '' } = info.workflowExecution ?? {};
       const request = validateSpec(spec, context, defaults);
       const { deadline } = request;
+      const info = activityInfo();
       const input = {
-        key: { namespace: info.namespace, workflowId, runId, activityId: info.activityId },
+        ...ownedInput(info),
         request,
-        attempt: {
-          number: info.attempt,
-          scheduledAt: info.currentAttemptScheduledTimestampMs,
-          // A copy: the original is a view that keeps the whole task, arguments and all, in memory.
-          token: new Uint8Array(info.taskToken),
-        },
-        progress: readProgress(info.heartbeatDetails),
-        // 0 when the caller set none.
-        heartbeatTimeout: info.heartbeatTimeoutMs || DEFAULT_HEARTBEAT_TIMEOUT,
-        scheduledAt: info.scheduledTimestampMs,
+        progress: { ...NO_PROGRESS, ...(info.heartbeatDetails as Partial<Progress> | undefined) },
         deadlineAt: deadline === undefined ? undefined : info.scheduledTimestampMs + deadline,
       };
       await outsideActivities(() => processor.submit(input));
       throw COMPLETED_LATER;
     },
+
+    async submitBatch(chunk, context) {
+      const info = activityInfo();
+      const details = info.heartbeatDetails as Partial<BatchProgress> | undefined;
+      const input = {
+        ...ownedInput(info),
+        ...resolveChunk(chunk, context, defaults, info.scheduledTimestampMs),
+        progress: { ...NO_BATCH_PROGRESS, ...details },
+      };
+      await outsideActivities(() => processor.submitBatch(input));
+      throw COMPLETED_LATER;
+    },
+  };
+}
+
+function ownedInput(info: Info) {
+  const { workflowId = '', runId = info.activityRunId ?? '' } = info.workflowExecution ?? {};
+  return {
+    key: { namespace: info.namespace, workflowId, runId, activityId: info.activityId },
+    attempt: {
+      number: info.attempt,
+      scheduledAt: info.currentAttemptScheduledTimestampMs,
+      // A copy: the original is a view that keeps the whole task, arguments and all, in memory.
+      token: new Uint8Array(info.taskToken),
+    },
+    // 0 when the caller set none.
+    heartbeatTimeout: info.heartbeatTimeoutMs || DEFAULT_HEARTBEAT_TIMEOUT,
+    scheduledAt: info.scheduledTimestampMs,
   };
 }
 
@@ -73,8 +97,4 @@ export function validateSpec(
 /** Its message could quote what is secret. */
 function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : 'an error';
-}
-
-function readProgress(details: unknown): Progress {
-  return { ...NO_PROGRESS, ...(details as Partial<Progress> | undefined) };
 }

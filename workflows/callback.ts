@@ -21,7 +21,7 @@ import type {
   WorkflowCallback,
 } from '../src/shared/wire.ts';
 import { cutText, jsonBytes } from '../src/shared/text.ts';
-import { originalRun, summary } from './spec.ts';
+import { summary } from './spec.ts';
 
 /** A callback that can be started: it has its queue. */
 export type CallbackTarget = Required<Pick<WorkflowCallback, 'workflow' | 'taskQueue'>> &
@@ -66,11 +66,12 @@ export function withTaskQueue(callback: unknown, taskQueue: string | undefined):
 
 /**
  * Delivers a request's outcome exactly once: by a child that outlives this workflow, whose id is
- * the same after a reset and another when this workflow's id is used again.
+ * the same after a reset and another when this workflow's id is used again. `index`: of an item.
  */
 export async function deliverCallback(
   target: CallbackTarget | SignalCallback,
   argument: CallbackArgument,
+  index?: number,
 ): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     if ('signal' in target) {
@@ -83,10 +84,10 @@ export async function deliverCallback(
         });
       return;
     }
-    const { workflowId, runId } = originalRun();
+    const { workflowId, runId } = argument.request;
     try {
       await startChild(target.workflow, {
-        workflowId: callbackId(workflowId, runId),
+        workflowId: callbackId(workflowId, index === undefined ? runId : `${runId}:${index}`),
         taskQueue: target.taskQueue,
         args: [argument],
         parentClosePolicy: ParentClosePolicy.ABANDON,

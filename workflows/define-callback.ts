@@ -10,6 +10,8 @@ export interface CallbackHandlers {
   onComplete(response: PatientResponse, context: CallbackContext): unknown;
   /** It has none, or a status that was to be an error. */
   onError(error: WireError, context: CallbackContext): unknown;
+  /** A batch has ended; needed by the callback of a batch itself, not by those of its requests. */
+  onBatch?(batch: NonNullable<CallbackArgument['batch']>, context: CallbackContext): unknown;
 }
 
 /**
@@ -31,9 +33,13 @@ export function defineCallback(
       throw new TypeError(`defineCallback: expected ${name} to be a function`);
     }
   }
-  return async ({ outcome, response, error, requestId, callbackArgs, request }) => {
+  return async ({ outcome, response, batch, error, requestId, callbackArgs, request }) => {
     const context = { requestId, callbackArgs, request };
     try {
+      if (outcome === 'response' && batch) {
+        if (handlers.onBatch) return await handlers.onBatch(batch, context);
+        throw ApplicationFailure.nonRetryable('This callback has no onBatch, and a batch ended');
+      }
       return outcome === 'response' && response
         ? await handlers.onComplete(toResponse(response), context)
         : await handlers.onError(error!, context);

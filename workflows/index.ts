@@ -10,7 +10,8 @@ export {
   patientPut,
   patientRequest,
 } from './request-workflows.ts';
-export type { RequestTemplate } from './template.ts';
+export { patientBatch } from './batch.ts';
+export type { RequestTemplate } from '../src/shared/template.ts';
 export { PatientResponse, toResponse } from '../src/shared/response.ts';
 export type { ErrorType, ErrorWord } from '../src/shared/errors.ts';
 export type {

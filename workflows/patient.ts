@@ -17,7 +17,7 @@ import type { RequestSpec } from '../src/shared/wire.ts';
 import { withTaskQueue } from './callback.ts';
 import { toFailure } from './failure.ts';
 import { submitRequest } from './submit-request.ts';
-import { applyTemplate, mergeTemplates, type RequestTemplate } from './template.ts';
+import { applyTemplate, mergeTemplates, type RequestTemplate } from '../src/shared/template.ts';
 
 /** A spec without what the call itself gives. */
 export type RequestOptions = Omit<RequestSpec, 'url' | 'method'>;

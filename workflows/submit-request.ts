@@ -7,7 +7,13 @@ import {
   type ActivityOptions,
 } from '@temporalio/workflow';
 import type { Priority } from '@temporalio/common';
-import type { ControlActivities, RequestActivities } from '../src/shared/activities.ts';
+import type {
+  BatchChunk,
+  BatchContext,
+  ControlActivities,
+  RequestActivities,
+} from '../src/shared/activities.ts';
+import type { ItemResult } from '../src/shared/batch.ts';
 import {
   DEFAULT_HEARTBEAT_TIMEOUT,
   DEFAULT_TIMEOUT,
@@ -22,6 +28,8 @@ import { summaryOf } from './spec.ts';
 const DAY = 24 * 60 * 60_000;
 /** Above the longest a valid spec can say; keeps an invalid one inside Temporal's range. */
 const LONGEST = 3650 * DAY;
+/** A chunk's items wait for their places in the worker. */
+const CHUNK_TIMEOUT = 7 * DAY;
 /** The processor enforces the deadline; Temporal's own is the backstop if it cannot. */
 const DEADLINE_BACKSTOP = 30_000;
 
@@ -40,6 +48,40 @@ export async function submitRequest(
   const { submitRequest: submit } = proxyActivities<RequestActivities>(
     activityOptions(loose, activityId, taskQueue),
   );
+  try {
+    return await stoppable(activityId, taskQueue, () => submit(spec, { requestId }));
+  } catch (error) {
+    throw fromActivity(error, context);
+  }
+}
+
+/**
+ * Runs the requests of a chunk as one activity and gives what each ended with. Also after a cancel,
+ * which stops those in flight. Fails as an activity does when none of them could be taken in.
+ */
+export async function submitChunk(
+  chunk: BatchChunk,
+  context: BatchContext,
+  taskQueue: string,
+): Promise<ItemResult[]> {
+  const activityId = uuid4();
+  const defaults = looseSpec(chunk.defaults);
+  const { submitBatch: submit } = proxyActivities<RequestActivities>({
+    ...activityOptions(defaults, activityId, taskQueue),
+    // Each item's own deadline is the processor's to keep.
+    scheduleToCloseTimeout: undefined,
+    startToCloseTimeout: CHUNK_TIMEOUT,
+    summary: `${chunk.items.length} requests`,
+  });
+  return stoppable(activityId, taskQueue, () => submit(chunk, context));
+}
+
+/** Runs a submit activity whose cancellation reaches the socket faster than a heartbeat. */
+async function stoppable<T>(
+  activityId: string,
+  taskQueue: string,
+  run: () => Promise<T>,
+): Promise<T> {
   let pending = true;
   const scope = CancellationScope.current();
   // One that is cancelled already schedules nothing; one that cannot be hears of its parent's.
@@ -49,9 +91,7 @@ export async function submitRequest(
     });
   }
   try {
-    return await submit(spec, { requestId });
-  } catch (error) {
-    throw fromActivity(error, context);
+    return await run();
   } finally {
     pending = false;
   }

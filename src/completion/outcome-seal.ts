@@ -1,5 +1,5 @@
 import type { OutcomeSeal } from '../liveness/port.ts';
-import type { Outcome } from '../shared/wire.ts';
+import type { Settled } from '../shared/wire.ts';
 import type { ActivityRpc, Payloads } from './activity-rpc.ts';
 
 /** A payload as JSON: what is bytes is base64. */
@@ -11,12 +11,12 @@ interface SealedPayload {
 /** Kept outcomes as the data converter and its codecs make payloads of them. */
 export function createOutcomeSeal(rpc: Pick<ActivityRpc, 'encode' | 'decode'>): OutcomeSeal {
   return {
-    async seal(key, outcome) {
-      return JSON.stringify((await rpc.encode(key, outcome)).map(toSealed));
+    async seal(key, settled) {
+      return JSON.stringify((await rpc.encode(key, settled)).map(toSealed));
     },
     async open(key, sealed) {
       const payloads = (JSON.parse(sealed) as SealedPayload[]).map(fromSealed);
-      return (await rpc.decode(key, payloads)) as Outcome;
+      return (await rpc.decode(key, payloads)) as Settled;
     },
   };
 }

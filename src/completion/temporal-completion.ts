@@ -1,8 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Liveness, Orphan } from '../liveness/port.ts';
 import { endInterrupted } from '../processor/ending.ts';
-import type { Ending, TaskHandler } from '../processor/task-handler.ts';
+import type { BatchTask } from '../processor/batch-task.ts';
+import type { OwnedTask } from '../processor/owned-task.ts';
+import type { BatchHandler, Ending, TaskHandler } from '../processor/task-handler.ts';
 import type { RequestTask } from '../processor/task.ts';
 import type { Attempt } from '../shared/attempt.ts';
 import { RequestError } from '../shared/errors.ts';
@@ -11,24 +13,24 @@ import type { Log } from '../shared/log.ts';
 import type { RequestKey } from '../shared/request-key.ts';
 import type { Outcome, WireError } from '../shared/wire.ts';
 import type { ActivityRpc, Answer, Payloads } from './activity-rpc.ts';
+import { encodeResults } from './batch-results.ts';
+import { Delivery } from './delivery.ts';
 import { finalFailure, retryFailure } from './failure.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Insistence, isRefused } from './insist.ts';
-import { encodeOutcome, type EncodedOutcome } from './outcome.ts';
-
-/** With their pauses about four minutes. */
-const MAX_ENCODINGS = 30;
+import { encodeOutcome } from './outcome.ts';
 
 /** Server and worker may see a cancel request in either order for this many tries. */
 const CANCEL_TRIES = 5;
 
 /** Takes the endings of requests to Temporal, by the newest token each one has. */
-export class TemporalCompletion implements TaskHandler {
+export class TemporalCompletion implements TaskHandler, BatchHandler {
   readonly #liveness: Liveness;
   readonly #log: Log;
   readonly #rpc: ActivityRpc;
   readonly #insistence: Insistence;
   readonly #heartbeats: Heartbeats;
+  readonly #delivery: Delivery;
 
   constructor(rpc: ActivityRpc, liveness: Liveness, log: Log) {
     this.#liveness = liveness;
@@ -36,13 +38,14 @@ export class TemporalCompletion implements TaskHandler {
     this.#rpc = rpc;
     this.#insistence = new Insistence(log);
     this.#heartbeats = new Heartbeats(rpc, this.#insistence, liveness, log);
+    this.#delivery = new Delivery(this.#insistence, this.#heartbeats, liveness, log);
   }
 
-  begin(task: RequestTask): void {
+  begin(task: OwnedTask): void {
     this.#heartbeats.start(task);
   }
 
-  end(task: RequestTask): void {
+  end(task: OwnedTask): void {
     this.#heartbeats.stop(task);
   }
 
@@ -81,7 +84,7 @@ export class TemporalCompletion implements TaskHandler {
         task.progress = { sent: false, tries, returns: returns + 1 };
         return this.#handBack(task, retryFailure('Returned', 'Handed over to another worker', 1));
       case 'dropped':
-        return this.#close(task);
+        return this.#delivery.close(task);
       default: {
         const never: never = ending;
         return never;
@@ -90,7 +93,11 @@ export class TemporalCompletion implements TaskHandler {
   }
 
   async #deliver(task: RequestTask, decided: Outcome): Promise<void> {
-    const encoded = await this.#encode(task, decided);
+    const encoded = await this.#delivery.encode(
+      task,
+      () => encodeOutcome(this.#rpc, task, decided),
+      () => ({ outcome: { kind: 'error' as const, error: notEncoded(task) }, payloads: [] }),
+    );
     if (!encoded) return;
     const { outcome, payloads } = encoded;
     let settled = false;
@@ -100,51 +107,28 @@ export class TemporalCompletion implements TaskHandler {
     // One that may be re-sent costs at worst a second send: it is kept only when Temporal does not
     // take it at once.
     if (!task.request.resendable) await settle();
-    await this.#report(task, async ({ token }) => {
-      try {
-        const answer = await this.#reportOutcome(task.key, token, outcome, payloads);
-        if (answer === 'not-found') await settle();
-        return answer;
-      } catch (error) {
-        await settle();
-        throw error;
-      }
-    }).catch(async (error: unknown) => {
-      if (!isRefused(error)) throw error;
-      this.#log.error('Temporal refused an outcome', { error, ...task.labels });
-      if (outcome.kind === 'error') return this.#close(task);
-      const refused = new RequestError('UnknownError', 'Temporal refused the response', {
-        phase: 'sent',
-        cause: error,
+    await this.#delivery
+      .report(task, async ({ token }) => {
+        try {
+          const answer = await this.#reportOutcome(task.key, token, outcome, payloads);
+          if (answer === 'not-found') await settle();
+          return answer;
+        } catch (error) {
+          await settle();
+          throw error;
+        }
+      })
+      .catch(async (error: unknown) => {
+        if (!isRefused(error)) throw error;
+        this.#log.error('Temporal refused an outcome', { error, ...task.labels });
+        if (outcome.kind === 'error') return this.#delivery.close(task);
+        const refused = new RequestError('UnknownError', 'Temporal refused the response', {
+          phase: 'sent',
+          cause: error,
+        });
+        const failure = finalFailure(wireError(refused, { ...outcome.response }));
+        return this.#delivery.report(task, ({ token }) => this.#rpc.fail(task.key, token, failure));
       });
-      const failure = finalFailure(wireError(refused, { ...outcome.response }));
-      return this.#report(task, ({ token }) => this.#rpc.fail(task.key, token, failure));
-    });
-  }
-
-  /** A codec can be away, as Temporal can; one that never works must not hang the activity. */
-  async #encode(task: RequestTask, outcome: Outcome): Promise<EncodedOutcome | undefined> {
-    for (let failures = 1; !task.abandoned; failures++) {
-      try {
-        return await encodeOutcome(this.#rpc, task, outcome);
-      } catch (error) {
-        if (failures === 1) {
-          this.#log.error('A response cannot be encoded; trying again', { error, ...task.labels });
-        }
-        if (failures === MAX_ENCODINGS) {
-          const message = 'The response could not be encoded for Temporal; the worker log says why';
-          const failed = new RequestError('UnknownError', message, { phase: 'sent' });
-          const wire = wireError(failed, {
-            ...task.request,
-            durationMs: 0,
-            attempt: task.tryNumber,
-          });
-          return { outcome: { kind: 'error', error: wire }, payloads: [] };
-        }
-        await task.pause(Math.min(100 * 2 ** failures, 10_000));
-      }
-    }
-    return undefined;
   }
 
   #reportOutcome(
@@ -156,6 +140,42 @@ export class TemporalCompletion implements TaskHandler {
     return outcome.kind === 'response'
       ? this.#rpc.complete(token, payloads)
       : this.#rpc.fail(key, token, finalFailure(outcome.error));
+  }
+
+  async record(batch: BatchTask): Promise<void> {
+    const go = (): boolean => !batch.isClosed && !batch.abandoned;
+    while (go()) {
+      const { attempt } = batch;
+      const answer = await this.#insistence.call(batch, go, () => this.#heartbeats.send(batch));
+      if (answer?.found) return batch.obey(answer);
+      if (answer && (await this.#heartbeats.resolveFence(batch, attempt)) === 'closed') {
+        batch.interrupt('closed');
+      }
+    }
+  }
+
+  async finishBatch(batch: BatchTask): Promise<void> {
+    if (batch.isClosed) return this.#delivery.close(batch);
+    const payloads = await this.#delivery.encode(
+      batch,
+      () => encodeResults(this.#rpc, batch),
+      () => undefined,
+    );
+    if (batch.abandoned) return;
+    const report = (call: (attempt: Attempt) => Promise<Answer>): Promise<void> =>
+      this.#delivery.report(batch, call);
+    const refuse = (message: string): Promise<void> => {
+      const failure = ApplicationFailure.nonRetryable(message, 'UnknownError');
+      return report(({ token }) => this.#rpc.fail(batch.key, token, failure));
+    };
+    if (!payloads) return refuse('The results could not be encoded; the worker log says why');
+    try {
+      await report(({ token }) => this.#rpc.complete(token, payloads));
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      this.#log.error('Temporal refused the results of a batch', { error, ...batch.labels });
+      await refuse('Temporal refused the results');
+    }
   }
 
   /**
@@ -188,7 +208,7 @@ export class TemporalCompletion implements TaskHandler {
     for (let tries = 1; ; tries++) {
       try {
         const detail = failureDetail(error);
-        return await this.#report(task, ({ token }) =>
+        return await this.#delivery.report(task, ({ token }) =>
           this.#rpc.cancelled(task.key, token, detail),
         );
       } catch (refused) {
@@ -196,19 +216,6 @@ export class TemporalCompletion implements TaskHandler {
         if (!isRefused(refused)) throw refused;
         if (tries === CANCEL_TRIES) return this.#deliver(task, { kind: 'error', error });
         await task.pause(50 * 2 ** tries);
-      }
-    }
-  }
-
-  /** Reports a final ending with the newest token, until Temporal has it or nobody waits. */
-  async #report(task: RequestTask, call: (attempt: Attempt) => Promise<Answer>): Promise<void> {
-    const go = (): boolean => !task.abandoned;
-    while (go()) {
-      const { attempt } = task;
-      const answer = await this.#insistence.call(task, go, () => call(attempt));
-      if (answer === 'accepted') return this.#close(task);
-      if (answer && (await this.#heartbeats.resolveFence(task, attempt)) === 'closed') {
-        return this.#close(task);
       }
     }
   }
@@ -226,7 +233,7 @@ export class TemporalCompletion implements TaskHandler {
       if (!answer) return;
       if (!answer.found) {
         if ((await this.#heartbeats.resolveFence(task, attempt)) === 'closed') {
-          return this.#close(task);
+          return this.#delivery.close(task);
         }
         continue;
       }
@@ -240,12 +247,12 @@ export class TemporalCompletion implements TaskHandler {
       return;
     }
   }
+}
 
-  /** The activity is over: whatever attaches now is stale. */
-  async #close(task: RequestTask): Promise<void> {
-    task.tryClose(task.attempt);
-    await this.#liveness.release(task.key, task.attempt);
-  }
+function notEncoded({ request, tryNumber }: RequestTask): WireError {
+  const message = 'The response could not be encoded for Temporal; the worker log says why';
+  const error = new RequestError('UnknownError', message, { phase: 'sent' });
+  return wireError(error, { ...request, durationMs: 0, attempt: tryNumber });
 }
 
 function notSent(): RequestError {

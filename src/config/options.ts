@@ -66,6 +66,9 @@ export const optionsSchema = z.strictObject({
   maxCrashes: integer(0)
     .default(3)
     .describe('A request is given up when more processes than this have died with it.'),
+  batchDirectory: name()
+    .optional()
+    .describe('Directory of the files of batches (`source.file`, `sink.file`); without it none.'),
   callbackTaskQueue: name().optional().describe('Queue of callback workflows given by name alone.'),
   retry: retryDefaultsSchema.prefault({}),
   allowPrivateAddresses: flag()

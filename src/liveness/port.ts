@@ -1,6 +1,6 @@
 import type { Attempt } from '../shared/attempt.ts';
 import type { RequestKey } from '../shared/request-key.ts';
-import type { Outcome } from '../shared/wire.ts';
+import type { Outcome, Settled } from '../shared/wire.ts';
 
 /** What is known of a request outside the process that runs it. Never its spec. */
 export interface RequestRecord {
@@ -9,11 +9,13 @@ export interface RequestRecord {
   method: string;
   host: string;
   path: string;
+  /** Of a batch: how many requests it is. */
+  items?: number;
 }
 
 export type Registration =
-  /** This process owns the request now. */
-  | { answer: 'run'; cancelRequested: boolean }
+  /** This process owns the request now. Of a batch, `settled` is what items ended with before. */
+  | { answer: 'run'; cancelRequested: boolean; settled?: (Settled | undefined)[] }
   /** It already ended; only the delivery is left. */
   | { answer: 'kept'; outcome: Outcome }
   /** The former owner is alive, has this attempt's token now and goes on with its socket. */
@@ -31,8 +33,8 @@ export interface Orphan {
 
 /** How an outcome is kept: through the payload codec, as secret in a store as it is in history. */
 export interface OutcomeSeal {
-  seal(key: RequestKey, outcome: Outcome): Promise<string>;
-  open(key: RequestKey, sealed: string): Promise<Outcome>;
+  seal(key: RequestKey, settled: Settled): Promise<string>;
+  open(key: RequestKey, sealed: string): Promise<Settled>;
 }
 
 /**
@@ -68,7 +70,7 @@ export interface Liveness {
    */
   register(record: RequestRecord, exclusive: boolean): Promise<Registration>;
   /** Keeps the outcome under its key until Temporal has it; false when it could not be kept. */
-  settle(key: RequestKey, outcome: Outcome): Promise<boolean>;
+  settle(key: RequestKey, settled: Settled): Promise<boolean>;
   /** Forgets the request; false if a newer attempt attached first and must be ended too. */
   release(key: RequestKey, attempt: Attempt): Promise<boolean>;
   /** Flags the request for cancellation and tells its owner; a later register reads the flag. */

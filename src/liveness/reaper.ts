@@ -1,5 +1,6 @@
 import type { Log } from '../shared/log.ts';
-import { keyFromString } from '../shared/request-key.ts';
+import { keyFromString, type RequestKey } from '../shared/request-key.ts';
+import type { Outcome } from '../shared/wire.ts';
 import type { OutcomeSeal, ReleaseOrphan } from './port.ts';
 import { toAttempt } from './redis-attempt.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -105,12 +106,14 @@ export class Reaper {
   }
 
   /** Where this process lacks the key, the next attempt may come to one that has it. */
-  async #open(key: ReturnType<typeof keyFromString>, sealed: string) {
+  async #open(key: RequestKey, sealed: string): Promise<Outcome | undefined> {
     if (sealed === '') return undefined;
     const { seal, log } = this.#options;
-    return seal.open(key, sealed).catch((error: unknown) => {
+    try {
+      return (await seal.open(key, sealed)) as Outcome;
+    } catch (error) {
       log.error('A kept outcome cannot be read here', { error, workflowId: key.workflowId });
       return undefined;
-    });
+    }
   }
 }

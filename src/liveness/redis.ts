@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Attempt } from '../shared/attempt.ts';
 import type { Log } from '../shared/log.ts';
 import { keyString, type RequestKey } from '../shared/request-key.ts';
-import type { Outcome } from '../shared/wire.ts';
+import type { Outcome, Settled } from '../shared/wire.ts';
 import { Lease } from './lease.ts';
 import type {
   Liveness,
@@ -88,7 +88,7 @@ export class RedisLiveness implements Liveness {
       const answered = await this.#lease!.tracked(() =>
         this.#connection.run('register', this.#recordKeys(id), this.#recordArgs(id, record)),
       ).catch((error: unknown) => this.#lease!.missed(error));
-      if (answered) return this.#registered(id, record, answered as [string, string?]);
+      if (answered) return this.#registered(id, record, answered as [string, ...(string | null)[]]);
       // Its owner may have got this very attempt from Redis: with one token both could mark it as
       // sent. So Redis must say, or a next attempt, which fences this one.
       if (doubtful && exclusive && !this.#stopped) await pause(REGISTER_AGAIN);
@@ -99,24 +99,38 @@ export class RedisLiveness implements Liveness {
   async #registered(
     id: string,
     { key, attempt }: RequestRecord,
-    [answer, payload]: [string, string?],
+    [answer, payload, ...items]: [string, ...(string | null)[]],
   ): Promise<Registration> {
     switch (answer) {
       case 'run':
-        return { answer, cancelRequested: payload === '1' };
+        return {
+          answer,
+          cancelRequested: payload === '1',
+          ...(items.length > 0 && { settled: await this.#openItems(key, items) }),
+        };
       case 'kept':
-        return { answer, outcome: await this.#options.seal.open(key, payload!) };
+        return { answer, outcome: (await this.#options.seal.open(key, payload!)) as Outcome };
       default:
         this.#forget(id, attempt);
         return { answer: answer as 'attached' | 'stale' };
     }
   }
 
-  async settle(key: RequestKey, outcome: Outcome): Promise<boolean> {
+  #openItems(key: RequestKey, items: (string | null)[]): Promise<(Settled | undefined)[]> {
+    const { seal } = this.#options;
+    return Promise.all(
+      items.map(async (sealed, index) => {
+        return sealed === null ? undefined : await seal.open({ ...key, index }, sealed);
+      }),
+    );
+  }
+
+  async settle({ index, ...key }: RequestKey, settled: Settled): Promise<boolean> {
     try {
       const keys = [this.#keys.request(keyString(key))];
-      const sealed = await this.#options.seal.seal(key, outcome);
-      return (await this.#connection.run('settle', keys, [this.#owner, sealed])) === 1;
+      const field = index === undefined ? 'outcome' : `outcome:${index}`;
+      const sealed = await this.#options.seal.seal(key, settled);
+      return (await this.#connection.run('settle', keys, [this.#owner, field, sealed])) === 1;
     } catch (error) {
       this.#lease!.missed(error);
       return false;
@@ -198,11 +212,14 @@ export class RedisLiveness implements Liveness {
     return [this.#keys.request(id), this.#keys.leases, this.#keys.records(this.#owner)];
   }
 
-  #recordArgs(id: string, { attempt, method, host, path }: RequestRecord): (string | number)[] {
+  #recordArgs(
+    id: string,
+    { attempt, method, host, path, items = 0 }: RequestRecord,
+  ): (string | number)[] {
     const token = Buffer.from(attempt.token).toString('base64');
     return [
       ...[this.#owner, id, attempt.number, attempt.scheduledAt, token, method, host, path],
-      ...[this.#keys.prefix, this.#options.leaseTtl, RECORD_LIFE],
+      ...[this.#keys.prefix, this.#options.leaseTtl, RECORD_LIFE, items],
     ];
   }
 

@@ -1,13 +1,15 @@
-import type { Liveness } from '../liveness/port.ts';
+import type { Liveness, Registration, RequestRecord } from '../liveness/port.ts';
 import { crashCount } from '../shared/attempt.ts';
 import type { Log } from '../shared/log.ts';
+import type { Settled } from '../shared/wire.ts';
 import { Admission, SINGLES } from './admission.ts';
+import { BatchTask, type BatchInput } from './batch-task.ts';
 import { endInterrupted, endUnknown } from './ending.ts';
 import { Observers, type ProcessorObserver, type TaskView } from './observers.ts';
 import { RequestRunner } from './request-runner.ts';
 import { summarize } from './summary.ts';
 import { RequestTask, type TaskInput } from './task.ts';
-import type { Ending, TaskHandler } from './task-handler.ts';
+import type { BatchHandler, Ending, TaskHandler } from './task-handler.ts';
 import type { Transport } from './transport.ts';
 
 export type ProcessorState = 'stopped' | 'starting' | 'running' | 'draining' | 'stopping';
@@ -17,7 +19,7 @@ export interface ProcessorOptions {
   maxCrashes: number;
   transport: Transport;
   liveness: Liveness;
-  handler: TaskHandler;
+  handler: TaskHandler & BatchHandler;
   log: Log;
   observers?: ProcessorObserver[];
 }
@@ -28,6 +30,8 @@ export interface StopOptions {
   /** ms after which even what may not be re-sent is given up. */
   drainTimeout: number;
 }
+
+type Running = Registration & { answer: 'run' };
 
 /** ms for the endings that the end of a drain brings about; each is a call or two to Temporal. */
 const LAST_DELIVERY = 5_000;
@@ -42,7 +46,7 @@ export class Processor {
   readonly #admission: Admission;
   readonly #runner: RequestRunner;
   /** By id; a newer attempt of one that has ended can take its place. */
-  readonly #tasks = new Map<string, RequestTask>();
+  readonly #tasks = new Map<string, RequestTask | BatchTask>();
   #state: ProcessorState = 'stopped';
   #stopped: Promise<number> | undefined;
   #onIdle: (() => void) | undefined;
@@ -70,18 +74,18 @@ export class Processor {
 
   /** Requests in this process: waiting, on the wire, or on their way to Temporal. */
   get total(): number {
-    return this.#tasks.size;
+    return this.#runner.running.size;
   }
 
   get tasks(): Iterable<TaskView> {
-    return this.#tasks.values();
+    return this.#runner.running.values();
   }
 
   /** What operators see of this processor in lists of all processes. */
   get summary(): Record<string, unknown> {
     const { maxConnections } = this.#options;
     const { state, inFlight, total } = this;
-    return { state, inFlight, total, maxConnections, hosts: summarize(this.#tasks.values()) };
+    return { state, inFlight, total, maxConnections, hosts: summarize(this.tasks) };
   }
 
   /** Where whoever submits reserves a permit first, and releases it afterwards. */
@@ -119,16 +123,38 @@ export class Processor {
    * the attempt is in good hands: it runs here, goes on where it ran before, or is being given back.
    */
   async submit(input: TaskInput): Promise<void> {
-    const { liveness } = this.#options;
-    const { key, attempt, request } = input;
     const task = new RequestTask(input);
     const { host, path } = task;
-    const record = { key, attempt, method: request.method, host, path };
+    const registration = await this.#register(task, { method: input.request.method, host, path });
+    if (registration?.answer === 'kept') {
+      this.#start(task, { kind: 'outcome', outcome: registration.outcome });
+    } else if (registration) {
+      this.#start(task, this.#refusal(task, registration.cancelRequested));
+    }
+  }
 
+  /** {@link submit} for many requests in one activity. */
+  async submitBatch(input: BatchInput): Promise<void> {
+    const { handler, liveness } = this.#options;
+    const batch = new BatchTask(input, handler, liveness);
+    const items = input.items.length;
+    const record = { method: 'BATCH', host: '', path: '', items };
+    const registration = await this.#register(batch, record);
+    if (registration?.answer === 'run') this.#startBatch(batch, registration);
+  }
+
+  /** Undefined when the attempt goes on elsewhere, or is of no account any more. */
+  async #register(
+    task: RequestTask | BatchTask,
+    description: Omit<RequestRecord, 'key' | 'attempt'>,
+  ): Promise<(Registration & { answer: 'run' | 'kept' }) | undefined> {
+    const { liveness } = this.#options;
+    const { key, attempt } = task;
+    const record = { key, attempt, ...description };
     // A false heartbeat timeout or a reset: the request goes on, also while draining.
     if (this.#tasks.get(task.id)?.attach(attempt)) {
       await liveness.register(record, task.exclusive);
-      return;
+      return undefined;
     }
     // In the map before it is registered: an attach or a cancel can arrive with the answer.
     this.#tasks.set(task.id, task);
@@ -136,22 +162,9 @@ export class Processor {
       this.#forget(task);
       throw error;
     });
-    switch (registration.answer) {
-      case 'run':
-        this.#start(task, this.#refusal(task, registration.cancelRequested));
-        return;
-      case 'kept':
-        this.#start(task, { kind: 'outcome', outcome: registration.outcome });
-        return;
-      case 'attached':
-      case 'stale':
-        this.#forget(task);
-        return;
-      default: {
-        const never: never = registration;
-        return never;
-      }
-    }
+    if (registration.answer === 'run' || registration.answer === 'kept') return registration;
+    this.#forget(task);
+    return undefined;
   }
 
   /** Takes nothing new; what is in flight goes on. From `running` only; a no-op otherwise. */
@@ -176,23 +189,27 @@ export class Processor {
   }
 
   async #stop({ shutdownTimeout, drainTimeout }: StopOptions): Promise<number> {
-    for (const task of this.#tasks.values()) {
+    const { running } = this.#runner;
+    for (const task of running) {
       if (task.phase === 'queued') task.interrupt('returned');
     }
     await this.#idle(shutdownTimeout);
-    for (const task of this.#tasks.values()) {
+    for (const task of running) {
       if (task.request.resendable || task.phase !== 'sent') task.interrupt('returned');
     }
     await this.#idle(drainTimeout - shutdownTimeout);
     const lost = new Set<RequestTask>();
-    for (const task of this.#tasks.values()) {
+    for (const task of running) {
       if (task.phase === 'sent' && !task.interruption) lost.add(task);
       task.interrupt('given-up');
     }
     await this.#idle(LAST_DELIVERY);
-    for (const task of this.#tasks.values()) lost.add(task);
+    for (const task of this.#tasks.values()) {
+      for (const request of task instanceof BatchTask ? task.requests : [task]) lost.add(request);
+      task.abandon();
+    }
     // Also one whose place in the map a newer attempt has taken.
-    for (const task of this.#runner.running) task.abandon();
+    for (const task of running) task.abandon();
     this.#tasks.clear();
 
     await this.#options.liveness.stop().catch((error: unknown) => {
@@ -217,12 +234,15 @@ export class Processor {
   }
 
   /** What a registered request ends with instead of being run here. */
-  #refusal(task: RequestTask, cancelRequested: boolean): Ending | undefined {
+  #refusal(
+    task: RequestTask,
+    cancelRequested: boolean,
+    crashes = crashCount(task.attempt, task.progress),
+  ): Ending | undefined {
     const { progress, request } = task;
     const lost = progress.sent && !request.resendable;
     if (cancelRequested) return endInterrupted(task, 'cancelled', lost ? 'sent' : 'queued');
     if (lost) return endUnknown(task, 'the process that sent it did not see its end');
-    const crashes = crashCount(task.attempt, progress);
     if (crashes > this.#options.maxCrashes) {
       return endUnknown(task, `${crashes} processes ended while they ran it`);
     }
@@ -246,7 +266,44 @@ export class Processor {
       });
   }
 
-  #forget(task: RequestTask): void {
+  #startBatch(batch: BatchTask, { cancelRequested, settled = [] }: Running): void {
+    const { handler, liveness, log } = this.#options;
+    this.#admission.arrive();
+    this.#runBatch(batch, cancelRequested, settled)
+      .then(() => handler.finishBatch(batch))
+      .finally(() => {
+        handler.end(batch);
+        this.#forget(batch);
+      })
+      .catch(async (error: unknown) => {
+        log.error('A batch is left to its heartbeat timeout', { error, ...batch.labels });
+        await liveness.release(batch.key, batch.attempt);
+      })
+      .catch((error: unknown) => {
+        log.error('A batch could not be unregistered', { error, ...batch.labels });
+      });
+  }
+
+  async #runBatch(
+    batch: BatchTask,
+    cancelRequested: boolean,
+    settled: (Settled | undefined)[],
+  ): Promise<void> {
+    this.#options.handler.begin(batch);
+    const crashes = crashCount(batch.attempt, batch.progress);
+    const runItem = async (item: BatchTask['items'][number], position: number): Promise<void> => {
+      const known = settled[position];
+      if (!(item instanceof RequestTask))
+        return batch.end(position, { kind: 'error', error: item });
+      if (known) return batch.end(position, known);
+      const decided = this.#refusal(item, cancelRequested, crashes);
+      return this.#runner.run(item, batch.itemHandler, batch.line, decided);
+    };
+    await Promise.all(batch.items.map(runItem));
+    batch.startDelivery();
+  }
+
+  #forget(task: RequestTask | BatchTask): void {
     if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id);
     if (this.#tasks.size === 0) this.#onIdle?.();
   }

@@ -1,4 +1,5 @@
 import type { Outcome, WireError } from '../shared/wire.ts';
+import type { BatchTask } from './batch-task.ts';
 import type { RequestTask } from './task.ts';
 
 /** How a task leaves this process. */
@@ -13,6 +14,17 @@ export type Ending =
   | { kind: 'cancelled'; error: WireError }
   /** Nobody waits any more. */
   | { kind: 'dropped' };
+
+/** Takes the results of batches to whoever waits for them. */
+export interface BatchHandler {
+  /** As for a single request. */
+  begin(batch: BatchTask): void;
+  /** Stores the batch's progress durably. Rejects, or interrupts the batch, if that cannot be. */
+  record(batch: BatchTask): Promise<void>;
+  /** Delivers what the items ended with; resolves when nothing is left to do. */
+  finishBatch(batch: BatchTask): Promise<void>;
+  end(batch: BatchTask): void;
+}
 
 /** Takes endings to whoever waits for them. */
 export interface TaskHandler {

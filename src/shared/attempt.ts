@@ -22,9 +22,23 @@ export interface Progress {
   returns: number;
 }
 
+/** The heartbeat details of a batch's activity. */
+export interface BatchProgress {
+  /** Items at positions below may have been sent, if they may not be re-sent. */
+  next: number;
+  /** Items that have ended. */
+  done: number;
+  returns: number;
+}
+
+export const NO_BATCH_PROGRESS: BatchProgress = { next: 0, done: 0, returns: 0 };
+
 export const NO_PROGRESS: Progress = { sent: false, tries: 0, returns: 0 };
 
 /** Attempts nobody saw the end of. A reset takes `attempt` back to 1, hence the floor. */
-export function crashCount(attempt: Attempt, progress: Progress): number {
-  return Math.max(0, attempt.number - 1 - progress.tries - progress.returns);
+export function crashCount(
+  attempt: Attempt,
+  { tries = 0, returns }: { tries?: number; returns: number },
+): number {
+  return Math.max(0, attempt.number - 1 - tries - returns);
 }

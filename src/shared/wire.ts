@@ -185,12 +185,91 @@ export type WireError = FailureDetail & { type: ErrorType };
 export type Outcome =
   { kind: 'response'; response: WireResponse } | { kind: 'error'; error: WireError };
 
+/** How an item of a batch ended in one activity: for good, or with a try that is to be repeated. */
+export type Settled = Outcome | { kind: 'retry'; delay: number; error: WireError };
+
+/** How much of each outcome a batch's own result has. */
+export type KeepMode = 'all' | 'status' | 'none';
+
+/** Gives a batch its requests page by page: an activity of the user's. */
+export interface ActivitySource {
+  /** Called with a cursor, `null` at first, and `args`; gives a {@link SourcePage}. */
+  activity: string;
+  taskQueue: string;
+  args?: Json[];
+}
+
+export interface SourcePage {
+  requests: (string | RequestSpec)[];
+  /** Of the next page; `null` or left out after the last one. */
+  cursor?: Json;
+}
+
+/** A file of JSON lines that all workers can reach. */
+export interface BatchFile {
+  file: string;
+}
+
+/** Takes a batch's outcomes: an activity of the user's, called with {@link SinkItem}s. */
+export interface ActivitySink {
+  activity: string;
+  taskQueue: string;
+}
+
+/** At least once for each item; `index` says which. */
+export type SinkItem = { index: number } & BatchOutcome;
+
+export type BatchOutcome = { response: WireResponse } | { error: WireError };
+
+/** Many requests as one workflow. */
+export interface BatchSpec {
+  /** At most 2 MB of JSON in all; `source` takes any number. */
+  requests?: (string | RequestSpec)[];
+  source?: ActivitySource | BatchFile;
+  /** Fields that all requests share; a request's own win, headers and params are merged. */
+  defaults?: Partial<RequestSpec>;
+  /** Requests per activity. Default 200, at most 1,000. */
+  chunkSize?: number;
+  /** Activities at once, over all workers. Default 10, at most 100. */
+  concurrency?: number;
+  /** What `outcomes` holds. Default `all`; `none` leaves it out. */
+  keep?: KeepMode;
+  /** Gets every outcome in full, as they come. */
+  sink?: BatchFile | ActivitySink;
+  /** Runs once, when the batch has ended. Those of single requests are in `requests` or `defaults`. */
+  callback?: Callback;
+  callbackArgs?: Json;
+}
+
+export interface BatchResult {
+  /** In the order of the requests; without a sink, unless `keep` is `none`. */
+  outcomes?: BatchOutcome[];
+  /** Requests with a response, whatever its status. */
+  succeeded: number;
+  failed: number;
+  sink?: BatchFile | ActivitySink;
+}
+
+/** Answer of the query `progress` of a running batch. */
+export interface BatchProgressReport {
+  /** Requests known so far; of a source that has not ended, those it has given. */
+  total: number;
+  succeeded: number;
+  failed: number;
+  /** In activities under way. */
+  running: number;
+  /** Waiting for their next try. */
+  retrying: number;
+}
+
 /** The one argument of a callback workflow or signal. */
 export interface CallbackArgument {
   requestId: string;
   outcome: 'response' | 'error';
   response?: WireResponse;
   error?: WireError;
+  /** In place of `response` when a batch has ended. */
+  batch?: Omit<BatchResult, 'outcomes'>;
   callbackArgs: Json;
   /** The request workflow; `runId` is its original run. */
   request: { workflowId: string; runId: string };

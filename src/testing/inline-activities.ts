@@ -4,8 +4,10 @@ import { createControlActivities } from '../../activities/control.ts';
 import { createRequestActivities } from '../../activities/submit.ts';
 import { finalFailure } from '../completion/failure.ts';
 import type { Ending } from '../processor/task-handler.ts';
+import type { BatchInput } from '../processor/batch-task.ts';
 import type { TaskInput } from '../processor/task.ts';
 import type { ControlActivities, RequestActivities } from '../shared/activities.ts';
+import type { ItemResult } from '../shared/batch.ts';
 import type { WireResponse } from '../shared/wire.ts';
 import { InlineProcessor, resultOf, type InlineOptions } from './inline-processor.ts';
 
@@ -32,6 +34,7 @@ export function createInlineActivities(options: InlineOptions = {}): InlineActiv
       const activity = Context.current();
       let running: { input: TaskInput; ending: Promise<Ending> } | undefined;
       const processor = {
+        submitBatch: refuseBatch,
         async submit(received: TaskInput) {
           const input = onLocalClock(received, activity.info);
           running = { input, ending: inline.attempt(input) };
@@ -59,8 +62,41 @@ export function createInlineActivities(options: InlineOptions = {}): InlineActiv
         clearInterval(alive);
       }
     },
+    async submitBatch(chunk, context) {
+      const activity = Context.current();
+      let running: { input: BatchInput; results: Promise<ItemResult[]> } | undefined;
+      const processor = {
+        submit: refuseBatch,
+        async submitBatch(input: BatchInput) {
+          running = { input, results: inline.attemptBatch(input) };
+        },
+      };
+      try {
+        return await createRequestActivities(processor, inline.options).submitBatch(chunk, context);
+      } catch (error) {
+        if (!(error instanceof CompleteAsyncError) || !running) throw error;
+      }
+      const { input, results } = running;
+      const cancel = (): Promise<void> => inline.liveness.cancel(input.key);
+      if (activity.cancellationSignal.aborted) await cancel();
+      activity.cancellationSignal.addEventListener('abort', cancel, { once: true });
+      const alive = setInterval(
+        () => activity.heartbeat(input.progress),
+        input.heartbeatTimeout / 3,
+      );
+      try {
+        return await results;
+      } finally {
+        clearInterval(alive);
+      }
+    },
     [Symbol.asyncDispose]: () => inline[Symbol.asyncDispose](),
   };
+}
+
+/** Each activity makes but its own kind of task. */
+function refuseBatch(): never {
+  throw new TypeError('A defect: the activity submitted what is not its own');
 }
 
 async function report(

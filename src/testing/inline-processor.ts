@@ -1,13 +1,16 @@
 import { CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import { finalFailure, retryFailure } from '../completion/failure.ts';
+import { resultsOf } from '../completion/batch-results.ts';
 import { encodeOutcome } from '../completion/outcome.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from '../config/options.ts';
 import { createTransport } from '../http/transport.ts';
 import { MemoryLiveness } from '../liveness/memory.ts';
 import { Processor } from '../processor/processor.ts';
-import type { Ending, TaskHandler } from '../processor/task-handler.ts';
+import type { BatchInput, BatchTask } from '../processor/batch-task.ts';
+import type { BatchHandler, Ending, TaskHandler } from '../processor/task-handler.ts';
 import type { RequestTask, TaskInput } from '../processor/task.ts';
 import type { Transport } from '../processor/transport.ts';
+import { fitItems, type ItemResult } from '../shared/batch.ts';
 import { failureDetail } from '../shared/failure.ts';
 import type { Log } from '../shared/log.ts';
 import { keyString } from '../shared/request-key.ts';
@@ -57,6 +60,19 @@ export class InlineProcessor implements AsyncDisposable {
     return ending;
   }
 
+  async attemptBatch(input: BatchInput): Promise<ItemResult[]> {
+    await (this.#started ??= this.#processor.start());
+    const { admission } = this.#processor;
+    await admission.reserve(new AbortController().signal);
+    const results = this.#handler.resultsOf(keyString(input.key));
+    try {
+      await this.#processor.submitBatch(input);
+    } finally {
+      admission.release();
+    }
+    return results;
+  }
+
   /** Aborts what is still in flight. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#processor.stop({ shutdownTimeout: 0, drainTimeout: 0 });
@@ -89,8 +105,9 @@ export function resultOf(ending: Ending): WireResponse {
 }
 
 /** Gives endings to those who wait in this process. */
-class InlineHandler implements TaskHandler {
+class InlineHandler implements TaskHandler, BatchHandler {
   readonly #liveness: MemoryLiveness;
+  readonly #waitingBatches = new Map<string, (results: ItemResult[]) => void>();
   readonly #waiting = new Map<string, ((ending: Ending) => void)[]>();
 
   constructor(liveness: MemoryLiveness) {
@@ -107,6 +124,20 @@ class InlineHandler implements TaskHandler {
   begin(): void {}
 
   async markSent(): Promise<void> {}
+
+  async record(): Promise<void> {}
+
+  async finishBatch(batch: BatchTask): Promise<void> {
+    batch.tryClose(batch.attempt);
+    await this.#liveness.release(batch.key, batch.attempt);
+    const resolve = this.#waitingBatches.get(batch.id);
+    this.#waitingBatches.delete(batch.id);
+    resolve?.(fitItems(resultsOf(batch), batch.maxBytes));
+  }
+
+  resultsOf(id: string): Promise<ItemResult[]> {
+    return new Promise((resolve) => this.#waitingBatches.set(id, resolve));
+  }
 
   async finish(task: RequestTask, ending: Ending): Promise<void> {
     const checked = ending.kind === 'outcome' ? await withinLimits(task, ending) : ending;

@@ -20,6 +20,7 @@ describe('environment', () => {
       PATIENT_SHUTDOWN_TIMEOUT: '10s',
       PATIENT_DRAIN_TIMEOUT: '1h',
       PATIENT_MAX_CRASHES: '2',
+      PATIENT_BATCH_DIRECTORY: '/srv/batches',
       PATIENT_CALLBACK_TASK_QUEUE: 'callbacks',
       PATIENT_RETRY_MAXIMUM_ATTEMPTS: '4',
       PATIENT_RETRY_STATUSES: '500, 503',
@@ -52,6 +53,7 @@ describe('environment', () => {
       shutdownTimeout: '10s',
       drainTimeout: '1h',
       maxCrashes: 2,
+      batchDirectory: '/srv/batches',
       callbackTaskQueue: 'callbacks',
       retry: {
         maximumAttempts: 4,

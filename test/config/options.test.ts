@@ -64,6 +64,7 @@ const WRONG: Record<string, Wrong[]> = {
   shutdownTimeout: durations(0),
   drainTimeout: durations(0),
   maxCrashes: integers(0),
+  batchDirectory: names,
   callbackTaskQueue: names,
   retry: [[3, undefined, 'expected an object of retry options']],
   'retry.maximumAttempts': integers(1, 1000),
@@ -254,6 +255,7 @@ describe('accepted options', () => {
     shutdownTimeout: 0,
     drainTimeout: 0,
     maxCrashes: 0,
+    batchDirectory: '/srv/batches',
     callbackTaskQueue: 'callbacks',
     retry: {
       maximumAttempts: 1,

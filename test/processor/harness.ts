@@ -6,8 +6,9 @@ import { MemoryLiveness } from '../../src/liveness/memory.ts';
 import type { ProcessorObserver } from '../../src/processor/observers.ts';
 import { Processor, type ProcessorOptions } from '../../src/processor/processor.ts';
 import type { RequestTask, TaskInput } from '../../src/processor/task.ts';
-import type { Ending, TaskHandler } from '../../src/processor/task-handler.ts';
-import { NO_PROGRESS, type Progress } from '../../src/shared/attempt.ts';
+import type { BatchTask } from '../../src/processor/batch-task.ts';
+import type { BatchHandler, Ending, TaskHandler } from '../../src/processor/task-handler.ts';
+import { NO_PROGRESS, type BatchProgress, type Progress } from '../../src/shared/attempt.ts';
 import type { Log } from '../../src/shared/log.ts';
 import type { RequestKey } from '../../src/shared/request-key.ts';
 import type { RequestSpec } from '../../src/shared/wire.ts';
@@ -15,7 +16,10 @@ import { startTargetServer, type TargetServer } from '../../src/testing/target-s
 import { waitFor } from '../support/wait-for.ts';
 
 /** An outsider's handler: it keeps each ending, and accepts it when it is told to. */
-export class RecordingHandler implements TaskHandler {
+export class RecordingHandler implements TaskHandler, BatchHandler {
+  readonly batches: BatchTask[] = [];
+  /** What batches had their progress recorded as. */
+  readonly recorded: BatchProgress[] = [];
   readonly endings: { path: string; ending: Ending; progress: Progress }[] = [];
   /** Tasks between `begin` and `end`. */
   open = 0;
@@ -39,6 +43,15 @@ export class RecordingHandler implements TaskHandler {
   }
 
   async markSent(): Promise<void> {}
+
+  async record({ progress }: BatchTask): Promise<void> {
+    this.recorded.push(progress);
+  }
+
+  async finishBatch(batch: BatchTask): Promise<void> {
+    this.batches.push(batch);
+    batch.tryClose(batch.attempt);
+  }
 
   async finish(task: RequestTask, ending: Ending): Promise<void> {
     const { pathname } = new URL(task.request.url);

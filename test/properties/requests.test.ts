@@ -5,7 +5,7 @@ import { resolveRequest } from '../../src/config/request-spec.ts';
 import { prepareRequest } from '../../src/http/prepare.ts';
 import { RequestError } from '../../src/shared/errors.ts';
 import type { RequestSpec } from '../../src/shared/wire.ts';
-import { applyTemplate, type RequestTemplate } from '../../workflows/template.ts';
+import { applyTemplate, type RequestTemplate } from '../../src/shared/template.ts';
 import { OK, RawServer, Sender, answering } from '../http/support.ts';
 
 const resolve = (spec: unknown) =>

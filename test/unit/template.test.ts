@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { RequestSpec } from '../../src/index.ts';
-import { applyTemplate, mergeTemplates, type RequestTemplate } from '../../workflows/template.ts';
+import { applyTemplate, mergeTemplates, type RequestTemplate } from '../../src/shared/template.ts';
 
 function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null) {

@@ -4,8 +4,9 @@
 -- KEYS[1] request (hash)  KEYS[2] leases (zset: owner -> expiry, ms)  KEYS[3] records of the caller (set)
 -- ARGV[1] owner  ARGV[2] request id  ARGV[3] attempt number  ARGV[4] attempt scheduled at, ms
 -- ARGV[5] token, base64  ARGV[6] method  ARGV[7] host  ARGV[8] path  ARGV[9] key prefix
--- ARGV[10] lease, ms  ARGV[11] longest life of the record, ms
--- -> { 'stale' } | { 'attached' } | { 'kept', outcome } | { 'run', cancel requested: '1' | '0' }
+-- ARGV[10] lease, ms  ARGV[11] longest life of the record, ms  ARGV[12] items, if it is a batch, else 0
+-- -> { 'stale' } | { 'attached' } | { 'kept', outcome }
+--    | { 'run', cancel requested: '1' | '0', outcome or nil of each item … }
 local request, leases, records = KEYS[1], KEYS[2], KEYS[3]
 local owner, id, number, scheduled, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local method, host, path, prefix, ttl, life = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
@@ -41,4 +42,8 @@ redis.call('SADD', records, id)
 -- A record without a lease would be nobody's.
 redis.call('ZADD', leases, 'NX', now + ttl, owner)
 if outcome then return { 'kept', outcome } end
-return { 'run', cancel and '1' or '0' }
+local run = { 'run', cancel and '1' or '0' }
+for index = 0, tonumber(ARGV[12]) - 1 do
+  run[#run + 1] = redis.call('HGET', request, 'outcome:' .. index)
+end
+return run

@@ -19,7 +19,7 @@ import {
   type WireError,
   type WireResponse,
 } from '../../../workflows/index.ts';
-import type { RequestTemplate } from '../../../workflows/template.ts';
+import type { RequestTemplate } from '../../../src/shared/template.ts';
 
 type Spec = string | RequestSpec;
 

@@ -1,6 +1,6 @@
-import { invalidRequest } from '../src/shared/errors.ts';
-import { quoteUrl } from '../src/shared/url.ts';
-import type { RequestSpec } from '../src/shared/wire.ts';
+import { invalidRequest } from './errors.ts';
+import { quoteUrl } from './url.ts';
+import type { RequestSpec } from './wire.ts';
 
 /** What every request made from a template shares. */
 export type RequestTemplate = Omit<Partial<RequestSpec>, 'url' | 'requestId'> & {

@@ -1,0 +1,232 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type {
+  BatchProgressReport,
+  BatchResult,
+  BatchSpec,
+  WireError,
+  WireResponse,
+} from '../../src/shared/wire.ts';
+import { startEnvironment, type Environment } from '../support/environment.ts';
+import { callbackOf, failureOf } from './support/outcomes.ts';
+
+let env: Environment;
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'patient-batch-'));
+  env = await startEnvironment({ batchDirectory: directory });
+});
+afterAll(async () => {
+  await env?.[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true });
+});
+
+function start(batch: BatchSpec, workflowId: string = randomUUID()) {
+  return env.client.workflow.start('patientBatch', {
+    taskQueue: env.taskQueue,
+    workflowId,
+    args: [batch],
+  });
+}
+
+async function run(batch: BatchSpec, workflowId?: string): Promise<BatchResult> {
+  const handle = await start(batch, workflowId);
+  return (await handle.result()) as BatchResult;
+}
+
+/** `200`, or the error's type, of each outcome. */
+function kinds({ outcomes = [] }: BatchResult): (number | string)[] {
+  return outcomes.map((outcome) =>
+    'response' in outcome ? outcome.response.status : outcome.error.type,
+  );
+}
+
+/** Each outcome with both of its possible parts. */
+function parts({ outcomes = [] }: BatchResult): { response?: WireResponse; error?: WireError }[] {
+  return outcomes;
+}
+
+test('outcomes come in the order of the requests, a wrong one fails by itself', async () => {
+  const workflowId = randomUUID();
+  const result = await run(
+    {
+      requests: [
+        env.target.url('/delay/50'),
+        { url: env.target.url('/status/404') },
+        { url: 'ftp://nowhere' },
+        { url: env.target.url('/echo'), method: 'POST', json: { n: 3 }, headers: { b: '2' } },
+        { url: env.target.url('/status/404'), raiseErrorResponses: true },
+        { url: env.target.url('/echo'), requestId: 'mine' },
+        { url: env.target.url('/echo'), requestId: 'mine' },
+      ],
+      defaults: { headers: { a: '1' } },
+      chunkSize: 2,
+    },
+    workflowId,
+  );
+  expect(kinds(result)).toEqual([
+    ...[200, 404, 'InvalidRequestError', 200, 'HttpStatusError', 200, 'InvalidRequestError'],
+  ]);
+  expect(result).toMatchObject({ succeeded: 4, failed: 3 });
+  const [, second, , fourth, , sixth, last] = parts(result);
+  expect(second!.response?.requestId).toMatch(new RegExp(`^${workflowId}/.+/1$`));
+  expect(JSON.parse(fourth!.response!.body!).headers).toMatchObject({ a: ['1'], b: ['2'] });
+  expect(sixth!.response?.requestId).toBe('mine');
+  expect(last!.error?.message).toBe('requestId: request 5 of the batch has mine too');
+});
+
+test('only what is to be tried again goes again', async () => {
+  const key = randomUUID();
+  const result = await run({
+    requests: Array.from({ length: 12 }, (_, i) => ({
+      url: env.target.url(i % 3 === 0 ? `/flaky/${key}-${i}/2/503` : `/status/200?${key}-${i}`),
+    })),
+    defaults: { retry: { initialInterval: 10 } },
+    chunkSize: 6,
+  });
+  expect(kinds(result)).toEqual(Array(12).fill(200));
+  const attempts = result.outcomes!.map((each) => 'response' in each && each.response.attempt);
+  expect(attempts).toEqual(Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? 3 : 1)));
+});
+
+test('keep: status and none', async () => {
+  const requests = [env.target.url('/echo'), 'no url'];
+  const status = await run({ requests, keep: 'status' });
+  expect(status.outcomes).toMatchObject([
+    { response: { status: 200, headers: {}, body: null } },
+    { error: { type: 'InvalidRequestError' } },
+  ]);
+  expect(await run({ requests, keep: 'none' })).toEqual({ succeeded: 1, failed: 1 });
+});
+
+test('an empty batch is an empty result', async () => {
+  expect(await run({ requests: [] })).toEqual({ outcomes: [], succeeded: 0, failed: 0 });
+});
+
+test.each<[name: string, batch: unknown, message: RegExp]>([
+  ['neither', {}, /^requests: expected either requests or source$/],
+  ['a field', { requests: [], size: 3 }, /^size: is not a field of a batch$/],
+  [
+    'chunkSize',
+    { requests: [], chunkSize: 0 },
+    /^chunkSize: expected an integer from 1 to 1000, got 0$/,
+  ],
+  ['concurrency', { requests: [], concurrency: 'x' }, /^concurrency: .* got "x"$/],
+  ['keep', { requests: [], keep: 'some' }, /^keep: expected all, status, none, got "some"$/],
+  ['sink', { requests: [], sink: 'x' }, /^sink: expected \{ file \} or \{ activity, taskQueue \}/],
+  ['too many', { requests: Array(8000).fill('u') }, /^requests: the outcomes of 8000 do not fit/],
+  ['source without sink', { source: { file: 'x' } }, /^sink: expected one for a source/],
+  ['outside', { source: { file: '../x' }, keep: 'none' }, /source\.file: .*outside batchDirectory/],
+])('a batch that is wrong as a whole: %s', async (_, batch, message) => {
+  const error = await failureOf(run(batch as BatchSpec));
+  expect(error.type).toBe('InvalidRequestError');
+  expect(error.message).toMatch(message);
+});
+
+test('from a file to a file', async () => {
+  const lines = Array.from({ length: 250 }, (_, i) =>
+    i % 2
+      ? env.target.url(`/status/200?${i}`)
+      : JSON.stringify({ url: env.target.url(`/status/404?${i}`) }),
+  );
+  await writeFile(join(directory, 'in.jsonl'), ['# comment', ...lines, '{broken'].join('\n'));
+  const result = await run({
+    source: { file: 'in.jsonl' },
+    sink: { file: 'out.jsonl' },
+    chunkSize: 50,
+  });
+  expect(result).toEqual({ succeeded: 250, failed: 1, sink: { file: 'out.jsonl' } });
+  const out = (await readFile(join(directory, 'out.jsonl'), 'utf8')).trim().split('\n');
+  const items = out.map((line) => JSON.parse(line)).toSorted((a, b) => a.index - b.index);
+  expect(items.map(({ index }) => index)).toEqual(Array.from({ length: 251 }, (_, i) => i));
+  expect(items[0].response.status).toBe(404);
+  expect(items[1].response).toMatchObject({ status: 200, url: env.target.url('/status/200?1') });
+  expect(items[250].error.type).toBe('InvalidRequestError');
+});
+
+test('progress, callbacks of items and of the batch', async () => {
+  const workflowId = randomUUID();
+  const callback = { workflow: 'rawCallback', taskQueue: env.userQueue };
+  const handle = await start(
+    {
+      requests: [
+        { url: env.target.url('/hold'), callback, callbackArgs: 'first' },
+        { url: env.target.url('/status/200') },
+      ],
+      keep: 'status',
+      callback,
+      callbackArgs: 'all',
+    },
+    workflowId,
+  );
+  await env.target.waitFor(({ held }) => held === 1);
+  const progress = await handle.query<BatchProgressReport>('progress');
+  expect(progress).toEqual({ total: 2, succeeded: 0, failed: 0, running: 2, retrying: 0 });
+  env.target.release();
+  const result = (await handle.result()) as BatchResult;
+  expect(result).toMatchObject({ succeeded: 2, outcomes: [{ response: { body: null } }, {}] });
+  const runId = handle.firstExecutionRunId;
+  const item = await callbackOf(env.client, workflowId, `${runId}:0`).result();
+  expect(item).toMatchObject({
+    outcome: 'response',
+    response: { status: 200, body: '{"held":true}' },
+    callbackArgs: 'first',
+    requestId: `${workflowId}/${runId}/0`,
+    request: { workflowId, runId },
+  });
+  expect(await callbackOf(env.client, workflowId, runId).result()).toEqual({
+    outcome: 'response',
+    batch: { succeeded: 2, failed: 0 },
+    callbackArgs: 'all',
+    requestId: `${workflowId}/${runId}`,
+    request: { workflowId, runId },
+  });
+});
+
+test('a cancel stops what is in flight; what has ended is told', async () => {
+  const workflowId = randomUUID();
+  const callback = { workflow: 'rawCallback', taskQueue: env.userQueue };
+  const handle = await start(
+    {
+      requests: [env.target.url('/status/200'), env.target.url('/hold'), env.target.url('/hold')],
+      sink: { file: `${workflowId}.jsonl` },
+      callback,
+    },
+    workflowId,
+  );
+  await env.target.waitFor(({ held }) => held === 2);
+  await handle.cancel();
+  await env.target.waitFor(({ held }) => held === 0);
+  await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+  const lines = (await readFile(join(directory, `${workflowId}.jsonl`), 'utf8')).trim().split('\n');
+  const items = lines.map((line) => JSON.parse(line));
+  expect(items).toMatchObject([
+    { index: 0, response: { status: 200 } },
+    { index: 1, error: { type: 'CancelledError', phase: 'sent' } },
+    { index: 2, error: { type: 'CancelledError', phase: 'sent' } },
+  ]);
+  expect(
+    await callbackOf(env.client, workflowId, handle.firstExecutionRunId).result(),
+  ).toMatchObject({
+    outcome: 'error',
+    error: { type: 'CancelledError' },
+  });
+});
+
+test('responses that do not fit beside each other give way, and keep their status', async () => {
+  const result = await run({
+    requests: Array.from({ length: 10 }, (_, i) =>
+      env.target.url(`/bytes/${i === 4 ? 900_000 : i < 4 ? 400_000 : 10}`),
+    ),
+  });
+  const seen = kinds(result);
+  expect(seen).toHaveLength(10);
+  expect(seen[4]).toBe('ResponseTooLargeError');
+  expect(seen.slice(5)).toEqual(Array(5).fill(200));
+  const [, , , , large] = parts(result);
+  expect(large!.error?.response).toMatchObject({ status: 200, bodyTruncated: true });
+});
