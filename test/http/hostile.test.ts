@@ -236,14 +236,15 @@ describe('without end', () => {
   ])('%s', async (_name, first, piece, { type }) => {
     await using server = await RawServer.start((socket) => flood(socket, first, piece));
     await using sender = new Sender();
-    const before = process.memoryUsage.rss();
     const error = await sender.fail({
       url: server.url(),
       timeout: 500,
       maxResponseSize: 100_000,
     });
     expect(error).toMatchObject({ type, phase: 'sent' });
-    expect(process.memoryUsage.rss() - before).toBeLessThan(100_000_000);
+    // What the kernel buffers on the way, and not half a second's worth.
+    const { bytesWritten } = server.sockets[0]!;
+    if (type !== TIMEOUT.type) expect(bytesWritten).toBeLessThan(16_000_000);
     // Nothing is read any more.
     await waitFor(() => server.sockets[0]!.destroyed);
     await stillWorks(sender);

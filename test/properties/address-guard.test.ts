@@ -232,7 +232,7 @@ describe('through the transport', () => {
 
   beforeAll(async () => {
     server.on('connection', () => connections++);
-    server.listen(0, '::');
+    server.listen(0);
     await once(server, 'listening');
     ({ port } = server.address() as net.AddressInfo);
   });

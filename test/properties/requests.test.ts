@@ -105,14 +105,27 @@ test('a header arrives as it was given, alone, or is refused without being shown
   await using server = await RawServer.start(answering(OK));
   await using sender = new Sender();
   const name = fc.oneof(
-    fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}$/).filter((text) => text !== '__proto__'),
-    fc.string({ minLength: 1, maxLength: 8 }),
-    fc.constantFrom('Host', 'content-length', 'Transfer-Encoding', 'connection', 'Expect'),
+    {
+      weight: 20,
+      arbitrary: fc
+        .stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}$/)
+        .filter((text) => text !== '__proto__'),
+    },
+    { weight: 1, arbitrary: fc.string({ minLength: 1, maxLength: 8 }) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('Host', 'content-length', 'Transfer-Encoding', 'Expect'),
+    },
   );
   const value = fc.oneof(
-    fc.stringMatching(/^[\t\x20-\x7e\xa0-\xff]{0,20}$/),
-    fc.string({ unit: 'binary', maxLength: 20 }),
-    fc.constantFrom('a\r\nx-injected: 1', 'a\nb', 'a\rb', 'a\0b', '\u{1f4a3}', '\u010d\u010a'),
+    { weight: 20, arbitrary: fc.stringMatching(/^[\t\x20-\x7e\xa0-\xff]{0,20}$/) },
+    { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 20 }) },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(
+        ...['a\r\nx-injected: 1', 'a\nb', 'a\rb', 'a\0b', '\u{1f4a3}', '\u010d\u010a'],
+      ),
+    },
   );
   const headers = fc.dictionary(
     name,
@@ -157,7 +170,7 @@ test('a header arrives as it was given, alone, or is refused without being shown
     }),
     { numRuns: 1_000 },
   );
-  expect(Math.min(sent, refused)).toBeGreaterThan(50);
+  expect(Math.min(sent, refused)).toBeGreaterThan(100);
 });
 
 function split(line: string): string {
