@@ -15,6 +15,7 @@ import { ActivityRpc } from './completion/activity-rpc.ts';
 import { createOutcomeSeal } from './completion/outcome-seal.ts';
 import { TemporalCompletion } from './completion/temporal-completion.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from './config/options.ts';
+import { createTlsContext } from './config/tls-context.ts';
 import { createTransport } from './http/transport.ts';
 import { MemoryLiveness } from './liveness/memory.ts';
 import type { Liveness } from './liveness/port.ts';
@@ -71,7 +72,10 @@ export class PatientWorker {
       options;
     const resolved = resolveOptions(rest);
     const log = Runtime.instance().logger;
-    const transport = createTransport(resolved);
+    const transport = createTransport({
+      ...resolved,
+      secureContext: createTlsContext(resolved.tls),
+    });
     const requests: { worker?: Worker } = {};
     const rpc = new ActivityRpc(() => requests.worker!.client!);
     const liveness = createLiveness(resolved, {

@@ -62,14 +62,9 @@ export function flag() {
   return z.boolean({ error: 'expected true or false' });
 }
 
-export function choice<const T extends readonly [string, ...string[]]>(
-  values: T,
-  later: readonly string[] = [],
-) {
-  const expected = `expected ${values.map((value) => `'${value}'`).join(', ')}`;
+export function choice<const T extends readonly [string, ...string[]]>(values: T) {
   return z.enum(values, {
-    error: ({ input }) =>
-      later.includes(input as string) ? `'${String(input)}' is not yet supported` : expected,
+    error: `expected ${values.map((value) => `'${value}'`).join(', ')}`,
   });
 }
 

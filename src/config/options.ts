@@ -6,6 +6,7 @@ import { headerValue } from './headers.ts';
 import { formatProblems, problemsOf } from './problems.ts';
 import { retryDefaultsSchema } from './retry.ts';
 import { MAX_RESPONSE_SIZE } from './spec-schema.ts';
+import { tlsSchema } from './tls.ts';
 
 const redisUrl = z
   .string({ error: 'expected a redis:// or rediss:// URL' })
@@ -41,6 +42,10 @@ export const optionsSchema = z.strictObject({
   idleConnectionTimeout: duration()
     .prefault('60s')
     .describe('How long an unused connection is kept.'),
+  maxIdleConnections: integer(0)
+    .default(1000)
+    .describe('Unused connections kept, per process; the one used longest ago goes first.'),
+  tls: tlsSchema.prefault({}),
   userAgent: headerValue()
     .min(1, { error: 'expected at least one character' })
     .default('patient-http')

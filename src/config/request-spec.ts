@@ -67,6 +67,7 @@ export function resolveRequest(
     connectTimeout: checked.connectTimeout ?? defaults.connectTimeout,
     firstByteTimeout: checked.firstByteTimeout,
     idleTimeout: checked.idleTimeout,
+    protocol: checked.protocol,
     maxRedirects: checked.maxRedirects ?? defaults.maxRedirects,
     allowDowngrade: checked.allowDowngrade,
     maxResponseSize: checked.maxResponseSize ?? defaults.maxResponseSize,

@@ -116,9 +116,12 @@ export const requestSpecSchema = z.strictObject({
     .default('full')
     .describe('What the request workflow itself returns when there is a callback.'),
   preprocessors: later().describe('Not yet supported.'),
-  protocol: choice(['auto', 'http1'], ['http2'])
+  protocol: choice(['auto', 'http1', 'http2'])
     .default('auto')
-    .describe('`auto` or `http1`; `http2` is not yet supported.'),
+    .describe(
+      '`auto`: HTTP/2 where a TLS server offers it, else HTTP/1.1. `http2` fails without it, and ' +
+        'takes an http server to speak it (prior knowledge).',
+    ),
   proxyUrl: later().describe('Not yet supported.'),
   flow: later().describe('Not yet supported.'),
   priority: priority.optional(),

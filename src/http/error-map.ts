@@ -34,6 +34,14 @@ const BY_CODE: Record<string, Meaning | undefined> = {
   EPIPE: connection('connection closed while sending'),
   UND_ERR_SOCKET: connection('connection closed'),
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: connection('body differs from its content-length'),
+  ERR_HTTP2_ERROR: connection('response is not valid HTTP/2'),
+  ERR_HTTP2_STREAM_ERROR: connection('request broken off'),
+  ERR_HTTP2_STREAM_CANCEL: connection('request broken off'),
+  ERR_HTTP2_SESSION_ERROR: connection('connection closed'),
+  ERR_HTTP2_GOAWAY_SESSION: connection('connection closed'),
+  ERR_HTTP2_INVALID_SESSION: connection('connection closed'),
+  ERR_HTTP2_INVALID_CONNECTION_HEADERS: invalid('cannot be sent'),
+  ERR_HTTP2_HEADER_SINGLE_VALUE: invalid('cannot be sent'),
   UND_ERR_HEADERS_OVERFLOW: {
     type: 'ResponseTooLargeError',
     text: 'response headers too large',
@@ -46,6 +54,10 @@ const BY_CODE: Record<string, Meaning | undefined> = {
 
 const CERTIFICATE =
   /^(CERT_|CRL_|UNABLE_TO_|ERROR_IN_C|SELF_SIGNED_|DEPTH_ZERO_|INVALID_(CA|PURPOSE)|PATH_LENGTH_|HOSTNAME_MISMATCH|ERR_TLS_)/;
+
+/** By the server, about our certificate or our versions and ciphers: the next try ends alike. */
+const REJECTED =
+  /^ERR_SSL_.*(CERTIFICATE|UNKNOWN_CA|ACCESS_DENIED|PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL|HANDSHAKE_FAILURE)/;
 
 /**
  * What undici or Node reported, in our words. `label` is the request's method and redacted URL;
@@ -79,6 +91,10 @@ function meaningOf(error: SystemError): Meaning {
   if (CERTIFICATE.test(code)) {
     return { type: 'TlsError', text: 'certificate not accepted', transient: false };
   }
+  if (code.endsWith('NO_APPLICATION_PROTOCOL')) {
+    return { type: 'TlsError', text: 'the server does not offer HTTP/2', transient: false };
+  }
+  if (REJECTED.test(code)) return { type: 'TlsError', text: 'TLS refused', transient: false };
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
     return { type: 'TlsError', text: 'TLS failed', transient: true };
   }
@@ -93,7 +109,9 @@ function details(error: SystemError, type: ErrorType): string {
   if (type === 'InvalidRequestError' || type === 'UnknownError') return ` (${message})`;
   if (address !== undefined) return ` (${code} ${address}${port === undefined ? '' : `:${port}`})`;
   if (hostname !== undefined) return ` (${code} ${hostname})`;
-  if (code !== undefined && code !== 'UND_ERR_SOCKET') return ` (${code})`;
+  // These say less than the message.
+  const isVague = code === undefined || code === 'UND_ERR_SOCKET' || code.startsWith('ERR_HTTP2_');
+  if (!isVague) return ` (${code})`;
   return ` (${/\((.+)\)$/.exec(message)?.[1] ?? message})`;
 }
 

@@ -1,10 +1,12 @@
-import type { Dispatcher } from 'undici';
 import { RequestError } from '../shared/errors.ts';
+import type { Attempt } from './attempt.ts';
 import { BodyReader } from './body-reader.ts';
 import type { BodySink } from './body-reader.ts';
-import type { Connection, ConnectionUser } from './connections.ts';
+import type { Connection, ConnectionUser } from './connection.ts';
 import { contentDecoders } from './content-encoding.ts';
 import { isClosedSocket } from './error-map.ts';
+import { connectionGone } from './http1-connection.ts';
+import type { Waiter } from './origin.ts';
 import { encodeBody } from './prepare.ts';
 import type { Headers, PreparedRequest } from './prepare.ts';
 
@@ -32,17 +34,21 @@ export interface HopOwner {
   onBytes(count: number): void;
   onBodyEnd(): void;
   onHopResponse(response: HopResponse): void;
-  /** `stale`: a socket kept from an earlier request turned out to be closed. */
-  onHopError(error: unknown, stale: boolean): void;
+  onHopError(error: unknown, why?: Unanswered): void;
 }
 
+/**
+ * Why it could be sent once more: `stale`, a connection kept from an earlier request turned out to
+ * be closed; `unprocessed`, the server has done nothing about it.
+ */
+export type Unanswered = 'stale' | 'unprocessed';
+
 /** One request over one connection. */
-export class Hop implements ConnectionUser, BodySink {
+export class Hop implements Waiter, ConnectionUser, BodySink {
   readonly #owner: HopOwner;
-  readonly #method: string;
+  readonly #request: PreparedRequest;
+  #attempt: Attempt | undefined;
   #connection: Connection | undefined;
-  #reused: boolean;
-  #bytesBefore: number;
   #payload: Buffer | undefined;
   /** Its first byte comes out of {@link Hop.#write}. */
   #generated = false;
@@ -55,30 +61,9 @@ export class Hop implements ConnectionUser, BodySink {
   #discarding = false;
   #discarded = 0;
 
-  constructor(owner: HopOwner, connection: Connection, method: string) {
+  constructor(owner: HopOwner, request: PreparedRequest) {
     this.#owner = owner;
-    this.#method = method;
-    this.#connection = connection;
-    this.#reused = connection.usable;
-    this.#bytesBefore = connection.socket?.bytesRead ?? 0;
-  }
-
-  send({ url, method, headers, body }: PreparedRequest): void {
-    const payload = body && encodeBody(body);
-    const gate = this.#owner.takeGate();
-    if (payload?.length) this.#payload = payload;
-    this.#generated = this.#payload !== undefined || gate !== undefined;
-    const options = {
-      origin: url.origin,
-      path: url.pathname + url.search,
-      method,
-      headers: this.#payload
-        ? { ...headers, 'content-length': String(this.#payload.length) }
-        : headers,
-      body: this.#generated ? this.#write(gate) : null,
-    };
-    // undici takes async iterables, its types do not
-    this.#connection!.dispatch(options as Dispatcher.DispatchOptions, this);
+    this.#request = request;
   }
 
   /** Ends it without a report. */
@@ -86,43 +71,53 @@ export class Hop implements ConnectionUser, BodySink {
     this.#over = true;
     this.#payload = undefined;
     this.#reader?.cancel();
+    this.#attempt?.leave(this);
     this.#connection?.destroy();
     this.#connection = undefined;
   }
 
-  onConnecting(): void {
-    this.#reused = false;
-    this.#bytesBefore = 0;
-    if (!this.#over) this.#owner.onConnecting();
+  onConnecting(attempt: Attempt): void {
+    const isFirst = !this.#attempt;
+    this.#attempt = attempt;
+    if (isFirst) this.#owner.onConnecting();
   }
 
-  onRequestStart(): void {
-    if (this.#over) return;
+  onConnection(connection: Connection): void {
+    this.#attempt = undefined;
+    this.#connection = connection;
     this.#owner.onConnected();
-    // A payload is written, and a gate opened, by the generator that undici asks for bytes next.
-    if (!this.#generated) this.#begin();
+    try {
+      this.#send(connection);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: NodeJS.Dict<string | string[]>,
-  ): void {
+  onConnectFailed(error: Error): void {
+    this.#fail(error);
+  }
+
+  onStart(): void {
+    // A payload is written, and a gate opened, by the generator that is asked for bytes next.
+    if (!this.#over && !this.#generated) this.#begin();
+  }
+
+  onResponse(status: number, headers: Headers): void {
     if (this.#over) return;
     if (status < 100) return this.#fail(notHttp(`status ${status}`));
     if (status < 200) return;
     if (!this.#begun) {
       // A 408 for keeping the server waiting, say. It answers nothing that was asked.
-      return this.#fail(closedByServer());
+      return this.#fail(connectionGone());
     }
     this.#owner.onHeaders();
     this.#status = status;
-    this.#headers = headers as Headers;
-    this.#discarding = this.#owner.follows(status, this.#headers);
-    if (!this.#discarding && this.#hasBody) this.#openBody(this.#headers);
+    this.#headers = headers;
+    this.#discarding = this.#owner.follows(status, headers);
+    if (!this.#discarding && this.#hasBody) this.#openBody(headers);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     if (this.#over) return;
     this.#owner.onBytes(chunk.length);
     if (!this.#discarding) return this.#reader?.write(chunk);
@@ -133,11 +128,8 @@ export class Hop implements ConnectionUser, BodySink {
     }
   }
 
-  onResponseEnd(): void {
+  onEnd(): void {
     if (this.#over) return;
-    const reset = this.#connection!.socket?.errored;
-    // undici takes a reset for the end of a body that only the end of the connection delimits.
-    if (reset) return this.#fail(reset);
     this.#owner.onBodyEnd();
     this.#connection!.release();
     this.#connection = undefined;
@@ -145,14 +137,13 @@ export class Hop implements ConnectionUser, BodySink {
     else this.#respond(undefined);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+  onError(error: Error, unprocessed: boolean): void {
     if (isLengthMismatch(error) && this.#status !== 0 && !this.#hasBody) return this.#endBodiless();
-    const stale =
-      this.#reused &&
-      this.#begun &&
-      isClosedSocket(error) &&
-      this.#connection?.socket?.bytesRead === this.#bytesBefore;
-    this.#fail(error, stale);
+    if (unprocessed) return this.#fail(error, 'unprocessed');
+    const connection = this.#connection;
+    const isStale =
+      this.#begun && connection?.reused && !connection.answered && isClosedSocket(error);
+    this.#fail(error, isStale ? 'stale' : undefined);
   }
 
   /**
@@ -183,7 +174,7 @@ export class Hop implements ConnectionUser, BodySink {
   }
 
   get #hasBody(): boolean {
-    return this.#method !== 'HEAD' && this.#status !== 204 && this.#status !== 304;
+    return this.#request.method !== 'HEAD' && this.#status !== 204 && this.#status !== 304;
   }
 
   #openBody(headers: Headers): void {
@@ -199,10 +190,27 @@ export class Hop implements ConnectionUser, BodySink {
     }
   }
 
-  /** undici writes the headers with the first piece, so that nothing goes out before the gate. */
+  #send(connection: Connection): void {
+    const { url, method, headers, body } = this.#request;
+    const payload = body && encodeBody(body);
+    const gate = this.#owner.takeGate();
+    if (payload?.length) this.#payload = payload;
+    this.#generated = this.#payload !== undefined || gate !== undefined;
+    const request = {
+      url,
+      method,
+      headers: this.#payload
+        ? { ...headers, 'content-length': String(this.#payload.length) }
+        : headers,
+      body: this.#generated ? this.#write(gate) : null,
+    };
+    connection.dispatch(request, this);
+  }
+
+  /** The headers go out with the first piece, so that nothing goes out before the gate. */
   async *#write(gate: (() => Promise<void>) | undefined): AsyncGenerator<Buffer> {
     await gate?.();
-    if (this.#over || this.#connection?.socket?.destroyed) throw closedByServer();
+    if (this.#over || !this.#connection?.usable) throw connectionGone();
     this.#begin();
     const payload = this.#payload;
     // From here the request waits without it.
@@ -221,10 +229,10 @@ export class Hop implements ConnectionUser, BodySink {
     this.#owner.onHopResponse({ status: this.#status, headers: this.#headers, body });
   }
 
-  #fail(error: unknown, stale = false): void {
+  #fail(error: unknown, why?: Unanswered): void {
     if (this.#over) return;
     this.cancel();
-    this.#owner.onHopError(error, stale);
+    this.#owner.onHopError(error, why);
   }
 }
 
@@ -234,12 +242,6 @@ function isLengthMismatch(error: NodeJS.ErrnoException): boolean {
 
 function notHttp(what: string): RequestError {
   return new RequestError('ConnectionError', `response is not valid HTTP (${what})`, {
-    transient: true,
-  });
-}
-
-function closedByServer(): RequestError {
-  return new RequestError('ConnectionError', 'connection given up before the request was sent', {
     transient: true,
   });
 }

@@ -1,21 +1,23 @@
 import type { Transport } from '../processor/transport.ts';
 import { createAddressGuard } from './address-guard.ts';
 import type { AddressRules } from './address-guard.ts';
+import type { SecureContext } from 'node:tls';
 import { Connections } from './connections.ts';
+import type { ConnectionsOptions } from './connections.ts';
 import { createConnector } from './connector.ts';
 import { Try, transportClosed } from './try.ts';
 
-export interface TransportOptions extends AddressRules {
+export interface TransportOptions extends AddressRules, ConnectionsOptions {
   /** Sent where a request has no user-agent of its own. */
   userAgent: string;
-  /** How long an unused connection is kept, in ms; a server's hint may shorten it. */
-  idleConnectionTimeout: number;
+  /** What TLS connections trust, and the certificate they show. */
+  secureContext: SecureContext;
 }
 
 export function createTransport(options: TransportOptions): Transport {
-  const { userAgent, idleConnectionTimeout } = options;
-  const connector = createConnector(createAddressGuard(options));
-  const connections = new Connections(connector, idleConnectionTimeout);
+  const { userAgent, secureContext } = options;
+  const connector = createConnector(createAddressGuard(options), secureContext);
+  const connections = new Connections(connector, options);
   const inFlight = new Set<Try>();
   let closing: (() => void) | undefined;
   let closed: Promise<void> | undefined;

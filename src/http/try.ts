@@ -4,9 +4,10 @@ import type { Phase } from '../shared/wire.ts';
 import { redactUrl } from '../shared/url.ts';
 import type { SendHooks, TransportResponse } from '../processor/transport.ts';
 import type { Connections } from './connections.ts';
+import { destinationOf } from './destination.ts';
 import { toRequestError } from './error-map.ts';
 import { Hop } from './hop.ts';
-import type { HopOwner, HopResponse } from './hop.ts';
+import type { HopOwner, HopResponse, Unanswered } from './hop.ts';
 import { prepareRequest } from './prepare.ts';
 import type { Headers, PreparedRequest } from './prepare.ts';
 import { RedirectChain, redirectLocation } from './redirects.ts';
@@ -51,8 +52,11 @@ export class Try implements HopOwner {
   #hop: Hop | undefined;
   #overall: NodeJS.Timeout | undefined;
   #step: NodeJS.Timeout | undefined;
-  #gateTaken = false;
+  #gatePassed = false;
   #sent = false;
+  /** An earlier hop was. */
+  #sentBefore = false;
+  #sentOnceMore = false;
   #settled = false;
 
   constructor(context: TryContext, request: ResolvedRequest, hooks: SendHooks) {
@@ -109,8 +113,7 @@ export class Try implements HopOwner {
 
   takeGate(): (() => Promise<void>) | undefined {
     const { beforeFirstByte } = this.#hooks;
-    if (this.#gateTaken || !beforeFirstByte) return undefined;
-    this.#gateTaken = true;
+    if (this.#gatePassed || !beforeFirstByte) return undefined;
     return () => this.#passGate(beforeFirstByte);
   }
 
@@ -156,21 +159,28 @@ export class Try implements HopOwner {
     } catch (error) {
       return this.fail(error);
     }
+    this.#sentBefore = this.#sent;
     this.#dispatch(this.#request.resendable ? Infinity : FRESH);
   }
 
-  onHopError(error: unknown, stale: boolean): void {
-    // On a new connection, so that it cannot be stale again.
-    if (stale && this.#request.resendable) return this.#dispatch(NEVER_USED);
+  onHopError(error: unknown, why?: Unanswered): void {
+    if (why === 'unprocessed') this.#sent = this.#sentBefore;
+    if (why === 'unprocessed' || (why === 'stale' && this.#request.resendable)) {
+      // Once, and on a new connection, so that it cannot be stale again.
+      const again = !this.#sentOnceMore;
+      this.#sentOnceMore = true;
+      if (again) return this.#dispatch(NEVER_USED);
+    }
     this.#failWith(error);
   }
 
   #dispatch(maxIdle: number): void {
     const { connections } = this.#context;
-    const { url, method } = this.#current!;
+    const request = this.#current!;
+    this.#hop = new Hop(this, request);
     try {
-      this.#hop = new Hop(this, connections.take(url.origin, maxIdle), method);
-      this.#hop.send(this.#current!);
+      const destination = destinationOf(request.url, this.#request.protocol);
+      connections.take(destination, maxIdle, this.#hop);
     } catch (error) {
       this.#failWith(error);
     }
@@ -183,6 +193,7 @@ export class Try implements HopOwner {
   async #passGate(open: () => Promise<void>): Promise<void> {
     try {
       await open();
+      this.#gatePassed = true;
     } catch (error) {
       this.fail(error);
       throw error;

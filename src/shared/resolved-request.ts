@@ -1,5 +1,5 @@
 import type { Method } from './constants.ts';
-import type { Json, Scalar } from './wire.ts';
+import type { Json, Protocol, Scalar } from './wire.ts';
 
 export interface ResolvedRetry {
   maximumAttempts: number;
@@ -31,6 +31,7 @@ export interface ResolvedRequest {
   connectTimeout: number;
   firstByteTimeout: number | undefined;
   idleTimeout: number | undefined;
+  protocol: Protocol;
   maxRedirects: number;
   allowDowngrade: boolean;
   maxResponseSize: number;

@@ -65,6 +65,9 @@ export type ResultMode = 'full' | 'status' | 'none';
 /** Whether a request whose first byte may have gone out can be sent again. */
 export type Resend = 'auto' | 'always' | 'never';
 
+/** `auto`: HTTP/2 where a TLS server offers it, else HTTP/1.1. */
+export type Protocol = 'auto' | 'http1' | 'http2';
+
 export interface FlowOptions {
   key?: string;
   rate?: number;
@@ -130,7 +133,7 @@ export interface RequestSpec {
   /** Default `full`. */
   result?: ResultMode;
   preprocessors?: string[];
-  protocol?: 'auto' | 'http1' | 'http2';
+  protocol?: Protocol;
   proxyUrl?: string | SecretRef;
   flow?: FlowOptions;
   priority?: PriorityOptions;

@@ -3,6 +3,7 @@ import { finalFailure, retryFailure } from '../completion/failure.ts';
 import { resultsOf } from '../completion/batch-results.ts';
 import { encodeOutcome } from '../completion/outcome.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from '../config/options.ts';
+import { createTlsContext } from '../config/tls-context.ts';
 import { createTransport } from '../http/transport.ts';
 import { MemoryLiveness } from '../liveness/memory.ts';
 import { Processor } from '../processor/processor.ts';
@@ -37,7 +38,7 @@ export class InlineProcessor implements AsyncDisposable {
     this.options = resolveOptions({ allowPrivateAddresses: true, ...options });
     this.#transport = respond
       ? answeringTransport(respond, this.options)
-      : createTransport(this.options);
+      : createTransport({ ...this.options, secureContext: createTlsContext(this.options.tls) });
     const { maxConnections, maxCrashes } = this.options;
     this.#processor = new Processor({
       ...{ maxConnections, maxCrashes, log },

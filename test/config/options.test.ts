@@ -45,6 +45,11 @@ const names: Wrong[] = [
   ['n'.repeat(1001), 'n'.repeat(1001), 'expected 1 to 1000 characters'],
 ];
 
+const files: Wrong[] = [
+  ['', undefined, 'expected the path of a PEM file'],
+  [5, undefined, 'expected the path of a PEM file'],
+];
+
 const WRONG: Record<string, Wrong[]> = {
   taskQueue: names,
   maxConnections: integers(1),
@@ -54,6 +59,15 @@ const WRONG: Record<string, Wrong[]> = {
   maxRedirects: integers(0, 50),
   raiseErrorResponses: flags,
   idleConnectionTimeout: durations(),
+  maxIdleConnections: integers(0),
+  tls: [['TLSv1.3', undefined, 'expected { caFile, certFile, keyFile, minVersion }']],
+  'tls.caFile': files,
+  'tls.certFile': files,
+  'tls.keyFile': files,
+  'tls.minVersion': [
+    ['TLSv1.1', 'TLSv1.1', "expected 'TLSv1.2', 'TLSv1.3'"],
+    [1.2, '1.2', "expected 'TLSv1.2', 'TLSv1.3'"],
+  ],
   userAgent: [
     ['', undefined, 'expected at least one character'],
     ['a\r\nx: y', 'a\r\nx: y', 'expected characters that a header can hold'],
@@ -92,6 +106,7 @@ const WRONG: Record<string, Wrong[]> = {
 /** The rest of what a group needs, so that only the field under test is wrong. */
 const COMPLETE: Record<string, object> = {
   deployment: { deployment: { name: 'n', buildId: 'b' } },
+  tls: { tls: { certFile: 'c', keyFile: 'k' } },
 };
 
 describe.each(Object.entries(WRONG))('%s', (option, cases) => {
@@ -219,6 +234,8 @@ describe('accepted options', () => {
       maxRedirects: 5,
       raiseErrorResponses: false,
       idleConnectionTimeout: 60_000,
+      maxIdleConnections: 1000,
+      tls: { minVersion: 'TLSv1.2' },
       userAgent: 'patient-http',
       leaseTtl: 10_000,
       shutdownTimeout: 30_000,
@@ -249,6 +266,8 @@ describe('accepted options', () => {
     maxRedirects: 0,
     raiseErrorResponses: true,
     idleConnectionTimeout: '1s',
+    maxIdleConnections: 10,
+    tls: { caFile: '/ca.pem', certFile: '/c.pem', keyFile: '/k.pem', minVersion: 'TLSv1.3' },
     userAgent: 'me/1.0 (é)',
     redisUrl: 'rediss://user:pass@redis.example:6380/2',
     leaseTtl: '1s',

@@ -240,7 +240,7 @@ export const REFUSED: Record<string, Case[]> = {
   ],
   result: choices,
   preprocessors: later,
-  protocol: [...choices, ['http2', "'http2' is not yet supported"]],
+  protocol: choices,
   proxyUrl: later,
   flow: later,
   priority: [

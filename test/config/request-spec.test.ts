@@ -119,6 +119,7 @@ describe('a URL alone', () => {
       connectTimeout: 10_000,
       firstByteTimeout: undefined,
       idleTimeout: undefined,
+      protocol: 'auto',
       maxRedirects: 5,
       allowDowngrade: false,
       maxResponseSize: 1024 * 1024,

@@ -19,9 +19,9 @@ test('while connecting: that socket is destroyed at once, the one beside it is n
   await using sender = new Sender();
   const url = silent.url().replace('http', 'https'); // nobody answers the TLS handshake
   const abort = new AbortController();
-  const first = sender.send({ url }, { signal: abort.signal });
+  const first = sender.send({ url, protocol: 'http1' }, { signal: abort.signal });
   await waitFor(() => silent.received[0]);
-  const second = sender.fail({ url, connectTimeout: 500 });
+  const second = sender.fail({ url, protocol: 'http1', connectTimeout: 500 });
   await waitFor(() => silent.received[1]);
 
   const aborted = performance.now();

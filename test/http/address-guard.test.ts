@@ -1,4 +1,5 @@
 import dns from 'node:dns';
+import { createSecureContext } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createAddressGuard } from '../../src/http/address-guard.ts';
 import { createTransport } from '../../src/http/transport.ts';
@@ -113,7 +114,13 @@ describe('addresses', () => {
 
   test('a CIDR that is none is refused at start', () => {
     for (const cidr of ['10.0.0.0/33', 'example.com', '10.0.0']) {
-      const options = { userAgent: 'x', idleConnectionTimeout: 1, ...STRICT };
+      const options = {
+        userAgent: 'x',
+        idleConnectionTimeout: 1,
+        maxIdleConnections: 1,
+        secureContext: createSecureContext(),
+        ...STRICT,
+      };
       expect(() => createTransport({ ...options, allowAddresses: [cidr] })).toThrow(
         `allowAddresses: expected an address or CIDR, got ${cidr}`,
       );

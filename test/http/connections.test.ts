@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect, test } from 'vitest';
 import { startTargetServer } from '../../src/testing/target-server.ts';
 import { waitFor } from '../support/wait-for.ts';
+import { Http2Target, OK2 } from './http2-target.ts';
 import { OK, POST, RawServer, Sender, answering, startTlsServer } from './support.ts';
 
 test('opens connections in parallel, as many as there are requests', async () => {
@@ -54,6 +55,32 @@ test('closes a connection after the idle timeout', async () => {
   await sender.get(target.url('/echo'));
   expect(target.open).toBe(1);
   await target.waitFor(({ open }) => open === 0);
+});
+
+test('keeps so many unused connections, over all origins; the one used longest ago goes first', async () => {
+  await using first = await startTargetServer();
+  await using second = await startTargetServer();
+  await using http2 = await Http2Target.start(OK2);
+  await using sender = new Sender({ maxIdleConnections: 2 });
+  const held = sender.get(first.url('/hold'));
+  await first.waitFor(({ inFlight }) => inFlight === 1);
+  await sender.get(http2.url());
+  await sender.get(first.url('/echo'));
+  await sender.get(second.url('/echo'));
+  await waitFor(() => http2.sessions[0]!.destroyed);
+  // Used again, the first one is younger than the second's.
+  await sender.get(first.url('/echo'));
+  await sender.get(http2.url());
+  await second.waitFor(({ open }) => open === 0);
+  // One in use is not concerned.
+  expect(first.open).toBe(2);
+  first.release();
+  expect(await held).toMatchObject({ status: 200 });
+  expect(first.connections).toBe(2);
+
+  await using none = new Sender({ maxIdleConnections: 0 });
+  await none.get(second.url('/echo'));
+  await second.waitFor(({ open }) => open === 0);
 });
 
 test('keeps no connection that either side wants closed', async () => {
@@ -149,22 +176,17 @@ test('not sent again on a connection of its own', async () => {
 });
 
 test('over TLS too', async () => {
-  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
-  try {
-    const seen = new Map<unknown, number>();
-    await using server = await startTlsServer((request, response) => {
-      const requests = (seen.get(request.socket) ?? 0) + 1;
-      seen.set(request.socket, requests);
-      if (requests === 2) request.socket.destroy();
-      else response.end('ok');
-    });
-    await using sender = new Sender();
-    await sender.get(server.url());
-    expect(await sender.get(server.url())).toMatchObject({ status: 200, body: 'ok' });
-    expect([...seen.values()]).toEqual([2, 1]);
-  } finally {
-    delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
-  }
+  const seen = new Map<unknown, number>();
+  await using server = await startTlsServer((request, response) => {
+    const requests = (seen.get(request.socket) ?? 0) + 1;
+    seen.set(request.socket, requests);
+    if (requests === 2) request.socket.destroy();
+    else response.end('ok');
+  }, 'server');
+  await using sender = new Sender();
+  await sender.get(server.url());
+  expect(await sender.get(server.url())).toMatchObject({ status: 200, body: 'ok' });
+  expect([...seen.values()]).toEqual([2, 1]);
 });
 
 test('what may not be sent again avoids connections idle for over a second', async () => {

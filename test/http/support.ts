@@ -4,6 +4,8 @@ import https from 'node:https';
 import type { RequestListener, Server } from 'node:http';
 import net from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { createTransport } from '../../src/http/transport.ts';
 import type { TransportOptions } from '../../src/http/transport.ts';
@@ -21,6 +23,7 @@ export const defaults: Omit<ResolvedRequest, 'url'> = {
   connectTimeout: 10_000,
   firstByteTimeout: undefined,
   idleTimeout: undefined,
+  protocol: 'auto',
   maxRedirects: 5,
   allowDowngrade: false,
   maxResponseSize: 1024 * 1024,
@@ -41,6 +44,13 @@ export const defaults: Omit<ResolvedRequest, 'url'> = {
 
 export type TestRequest = Partial<ResolvedRequest> & { url: string };
 
+export const tlsPath = (name: string): string =>
+  fileURLToPath(new URL(`tls/${name}`, import.meta.url));
+export const tlsFile = (name: string): Buffer => readFileSync(tlsPath(name));
+
+/** Trusts the tests' own authority. */
+const TRUSTING = createSecureContext({ ca: tlsFile('ca.pem') });
+
 /** A transport that closes itself, with requests in short form. */
 export class Sender {
   readonly transport: Transport;
@@ -49,6 +59,8 @@ export class Sender {
     this.transport = createTransport({
       userAgent: 'patient-http/test',
       idleConnectionTimeout: 30_000,
+      maxIdleConnections: 1000,
+      secureContext: TRUSTING,
       allowPrivateAddresses: true,
       allowAddresses: [],
       allowHosts: [],
@@ -142,14 +154,21 @@ export function answering(...answers: string[]): (socket: Socket) => void {
 
 export const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 
-const tlsFile = (name: string): Buffer => readFileSync(new URL(`tls/${name}`, import.meta.url));
-
-/** An HTTPS server with a certificate for localhost that nobody trusts. */
+/**
+ * An HTTPS server with a certificate for localhost: one that nobody trusts, or one by the tests'
+ * authority (`server`, and `elsewhere` for another name).
+ */
 export async function startTlsServer(
   listener: RequestListener,
+  certificate?: 'server' | 'elsewhere',
+  options: https.ServerOptions = {},
 ): Promise<AsyncDisposable & { server: Server; url: (path?: string) => string }> {
-  const options = { key: tlsFile('key.pem'), cert: tlsFile('cert.pem') };
-  const server = https.createServer(options, listener);
+  const [key, cert] = certificate
+    ? [`${certificate}-key.pem`, `${certificate}.pem`]
+    : ['key.pem', 'cert.pem'];
+  const files = { key: tlsFile(key), cert: tlsFile(cert) };
+  const server = https.createServer({ ...files, ...options }, listener);
+  server.on('tlsClientError', () => {});
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

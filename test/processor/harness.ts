@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls';
 import { randomUUID } from 'node:crypto';
 import { resolveOptions } from '../../src/config/options.ts';
 import { resolveRequest } from '../../src/config/request-spec.ts';
@@ -88,7 +89,10 @@ export class Harness implements AsyncDisposable {
 
   constructor(target: TargetServer, options: Partial<ProcessorOptions>) {
     this.target = target;
-    this.#transport = createTransport(resolveOptions({ allowPrivateAddresses: true }));
+    this.#transport = createTransport({
+      ...resolveOptions({ allowPrivateAddresses: true }),
+      secureContext: createSecureContext(),
+    });
     const silent = (): void => undefined;
     const keep = (message: string, meta?: unknown): void => {
       this.warnings.push([message, meta]);

@@ -1,10 +1,12 @@
 import dns from 'node:dns';
 import net from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { once } from 'node:events';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createAddressGuard } from '../../src/http/address-guard.ts';
 import { createConnector } from '../../src/http/connector.ts';
+import { destinationOf } from '../../src/http/destination.ts';
 import { Sender } from '../http/support.ts';
 
 /** No address of these may be reached: IANA's registries, in a form of our own. */
@@ -171,7 +173,7 @@ const STRICT = {
 };
 const guard = createAddressGuard(STRICT);
 
-/** What the host of a URL is to undici: without brackets. */
+/** A URL's host without brackets. */
 function hostOf(form: string): string {
   return new URL(`http://${form}/`).hostname.replace(/^\[(.+)\]$/, '$1');
 }
@@ -181,13 +183,13 @@ afterEach(() => vi.restoreAllMocks());
 test('no encoding of a blocked address reaches a socket', () => {
   const connect = vi.spyOn(net.Socket.prototype, 'connect');
   const lookup = vi.spyOn(dns, 'lookup');
-  const connector = createConnector(guard);
+  const connector = createConnector(guard, createSecureContext());
   fc.assert(
     fc.property(literal, (form) => {
       const hostname = hostOf(form);
       let reason: unknown;
       const socket = connector(
-        { hostname, host: hostname, protocol: 'http:', port: '80' },
+        destinationOf(new URL(`http://${form}/`), 'auto'),
         (...result) => void ([reason] = result),
       );
       expect(net.isIP(hostname), `${form} is ${hostname}`).not.toBe(0);
@@ -209,15 +211,15 @@ test('no answer of a resolver is let through, whatever stands beside it', async 
   let answers: dns.LookupAddress[] = [];
   vi.spyOn(dns, 'lookup').mockImplementation(((_host: string, _options: unknown, done: Function) =>
     process.nextTick(done, null, answers)) as never);
-  const connector = createConnector(guard);
+  const connector = createConnector(guard, createSecureContext());
   const good = { address: '8.8.8.8', family: 4 };
+  const destination = destinationOf(new URL('http://x.test/'), 'auto');
   await fc.assert(
     fc.asyncProperty(blocked, fc.nat(3), async (address, position) => {
       const bad = { address, family: address.includes(':') ? 6 : 4 };
       answers = [good, good, good].toSpliced(position, 0, bad);
-      const options = { hostname: 'x.test', host: 'x.test', protocol: 'http:', port: '80' };
       const error = await new Promise((resolve) =>
-        connector(options, (...result) => resolve(result[0])),
+        connector(destination, (...result) => resolve(result[0])),
       );
       expect(error, address).toMatchObject({ type: 'BlockedAddressError' });
     }),

@@ -1,0 +1,196 @@
+import type { Socket } from 'node:net';
+import type { Client } from 'undici';
+import { RequestError } from '../shared/errors.ts';
+import { Attempt } from './attempt.ts';
+import type { Connection } from './connection.ts';
+import type { Connector } from './connector.ts';
+import type { Destination } from './destination.ts';
+import { Http1Connection } from './http1-connection.ts';
+import type { Http1Owner } from './http1-connection.ts';
+import { Http2Session } from './http2-session.ts';
+import type { Http2Owner } from './http2-session.ts';
+
+/** A request that wants a connection. */
+export interface Waiter {
+  /** It waits for this one; when that serves others, for the next. */
+  onConnecting(attempt: Attempt): void;
+  onConnection(connection: Connection): void;
+  onConnectFailed(error: Error): void;
+}
+
+/** A connection that nobody uses. */
+export type Idle = Http1Connection | Http2Session;
+
+/** What an origin shares with all others. */
+export interface OriginContext {
+  connector: Connector;
+  clientOptions: Client.Options;
+  /** How long an unused HTTP/2 session is kept, in ms. */
+  idleTimeout: number;
+  /** Last used longest ago goes first, here and in the pool. */
+  onIdle(connection: Idle): void;
+  onBusy(connection: Idle): void;
+  /** Nothing is left of it. */
+  onEmpty(origin: Origin): void;
+}
+
+/**
+ * The connections to one destination: HTTP/2 sessions with their free places, or HTTP/1.1
+ * connections, as many as there are requests.
+ */
+export class Origin implements Http1Owner, Http2Owner {
+  readonly destination: Destination;
+  readonly #context: OriginContext;
+  /** HTTP/1.1 connections, the one used last at the end. */
+  readonly #idle: Http1Connection[] = [];
+  readonly #sessions = new Set<Http2Session>();
+  /** Sessions that wait for the server's settings, and for whom. */
+  readonly #opening = new Map<Http2Session, Attempt>();
+  readonly #attempts = new Set<Attempt>();
+  /** HTTP/1.1 connections, idle or not. */
+  #connections = 0;
+  /** Requests that one connection takes at once, as far as is known. */
+  #places: number;
+
+  constructor(context: OriginContext, destination: Destination) {
+    this.#context = context;
+    this.destination = destination;
+    this.#places = destination.protocol === 'http1' ? 1 : Infinity;
+  }
+
+  /** Gives the waiter a connection that has idled for `maxIdle` ms at most, or a new one. */
+  take(waiter: Waiter, maxIdle: number): void {
+    const connection = maxIdle < 0 ? undefined : (this.#place() ?? this.#lastUsed(maxIdle));
+    if (connection) waiter.onConnection(connection);
+    else this.#connect(waiter);
+  }
+
+  /** Of use only when no request is in flight any more. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#idle, ...this.#sessions].map((each) => each.close()));
+  }
+
+  onIdle(connection: Idle): void {
+    if (connection instanceof Http1Connection) this.#idle.push(connection);
+    this.#context.onIdle(connection);
+  }
+
+  onReady(session: Http2Session): void {
+    const attempt = this.#opening.get(session)!;
+    this.#opening.delete(session);
+    this.#attempts.delete(attempt);
+    this.#sessions.add(session);
+    this.#places = session.limit;
+    if (session.limit === 0) {
+      void session.close();
+      return fail(attempt, refused('the server takes no requests at the moment', true));
+    }
+    while (session.room > 0 && attempt.size > 0) {
+      attempt.next()!.onConnection(session.take(false));
+    }
+    this.#connectRest(attempt);
+  }
+
+  onClosed(connection: Idle, error?: Error): void {
+    this.#context.onBusy(connection);
+    if (connection instanceof Http1Connection) {
+      this.#connections--;
+      this.#removeIdle(connection);
+    } else {
+      this.#sessions.delete(connection);
+      const attempt = this.#opening.get(connection);
+      this.#opening.delete(connection);
+      if (attempt) {
+        this.#attempts.delete(attempt);
+        fail(attempt, error!);
+      }
+    }
+    this.#leaveIfEmpty();
+  }
+
+  #place(): Connection | undefined {
+    for (const session of this.#sessions) {
+      if (session.room <= 0) continue;
+      this.#context.onBusy(session);
+      return session.take(true);
+    }
+    return undefined;
+  }
+
+  #lastUsed(maxIdle: number): Connection | undefined {
+    for (let last = this.#idle.at(-1); last; last = this.#idle.at(-1)) {
+      // The rest has idled even longer.
+      if (last.usable && performance.now() - last.idleSince > maxIdle) return undefined;
+      this.#idle.pop();
+      this.#context.onBusy(last);
+      if (last.usable) return last;
+    }
+    return undefined;
+  }
+
+  #connect(waiter: Waiter): void {
+    for (const attempt of this.#attempts) {
+      if (attempt.isOpen && attempt.size < this.#places) return attempt.join(waiter);
+    }
+    const attempt = new Attempt(waiter, () => {
+      this.#attempts.delete(attempt);
+      this.#leaveIfEmpty();
+    });
+    this.#attempts.add(attempt);
+    const socket = this.#context.connector(this.destination, (error, opened) => {
+      if (error) this.#onFailed(attempt, error);
+      else this.#onOpened(attempt, opened);
+    });
+    attempt.opening(socket);
+  }
+
+  #onOpened(attempt: Attempt, socket: Socket): void {
+    const { origin, protocol } = this.destination;
+    const chosen = 'alpnProtocol' in socket ? socket.alpnProtocol : protocol === 'http2' && 'h2';
+    if (chosen === 'h2') {
+      const session = new Http2Session(this, origin, socket, this.#context.idleTimeout);
+      this.#opening.set(session, attempt);
+      return;
+    }
+    this.#attempts.delete(attempt);
+    if (protocol === 'http2') {
+      socket.destroy();
+      fail(attempt, refused('the server does not offer HTTP/2 (protocol)', false));
+      return this.#leaveIfEmpty();
+    }
+    this.#places = 1;
+    this.#connections++;
+    const connection = new Http1Connection(this, origin, socket, this.#context.clientOptions);
+    attempt.next()!.onConnection(connection);
+    this.#connectRest(attempt);
+  }
+
+  #onFailed(attempt: Attempt, error: Error): void {
+    this.#attempts.delete(attempt);
+    fail(attempt, error);
+    this.#leaveIfEmpty();
+  }
+
+  /** Those for whom the connection had no place. */
+  #connectRest(attempt: Attempt): void {
+    for (let waiter = attempt.next(); waiter; waiter = attempt.next()) this.#connect(waiter);
+  }
+
+  #removeIdle(connection: Http1Connection): void {
+    const index = this.#idle.lastIndexOf(connection);
+    if (index !== -1) this.#idle.splice(index, 1);
+  }
+
+  #leaveIfEmpty(): void {
+    if (this.#connections + this.#sessions.size + this.#attempts.size > 0) return;
+    this.#context.onEmpty(this);
+  }
+}
+
+function fail(attempt: Attempt, error: Error): void {
+  for (let waiter = attempt.next(); waiter; waiter = attempt.next()) waiter.onConnectFailed(error);
+}
+
+function refused(message: string, transient: boolean): RequestError {
+  return new RequestError('ConnectionError', message, { transient });
+}
