@@ -25,7 +25,7 @@ export const tlsSchema = z
       certFile === undefined ? ['keyFile', 'certFile'] : ['certFile', 'keyFile'];
     ctx.addIssue({
       code: 'custom',
-      path: [missing!],
+      path: [missing],
       message: `expected a file, as ${given} has one`,
     });
   });

@@ -56,6 +56,7 @@ export class Try implements HopOwner {
   #sent = false;
   /** An earlier hop was. */
   #sentBefore = false;
+  /** The current one was, because it had not been processed. */
   #sentOnceMore = false;
   #settled = false;
 
@@ -160,6 +161,7 @@ export class Try implements HopOwner {
       return this.fail(error);
     }
     this.#sentBefore = this.#sent;
+    this.#sentOnceMore = false;
     this.#dispatch(this.#request.resendable ? Infinity : FRESH);
   }
 
