@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls';
 import { resolveOptions, type PatientOptions } from '../../src/config/options.ts';
 import { resolveRequest } from '../../src/config/request-spec.ts';
 import { createTransport } from '../../src/http/transport.ts';
@@ -28,8 +29,12 @@ export async function guard(
 ): Promise<CaseResult> {
   const url = `${origin.replace('127.0.0.1', 'localhost')}/status/200`;
   const systems = Object.keys(OPTIONS) as System[];
+  const secureContext = createSecureContext();
   const transports = new Map(
-    systems.map((system) => [system, createTransport(resolveOptions(OPTIONS[system]))]),
+    systems.map((system) => [
+      system,
+      createTransport({ ...resolveOptions(OPTIONS[system]), secureContext }),
+    ]),
   );
   const measured: { system: System; connections: Connections; cpu: number }[] = [];
   try {

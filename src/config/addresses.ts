@@ -21,6 +21,18 @@ export function hostPattern() {
   });
 }
 
+/** A host pattern, or an address or CIDR as a CIDR. */
+export function hostOrNetwork() {
+  const error = 'expected a host such as api.example.com or *.example.com, an address or CIDR';
+  return z.string({ error }).transform((text, ctx) => {
+    const parsed = [network(), hostPattern()].map((schema) => schema.safeParse(text));
+    const accepted = parsed.find(({ success }) => success)?.data;
+    if (accepted !== undefined) return accepted;
+    ctx.addIssue({ code: 'custom', message: error });
+    return z.NEVER;
+  });
+}
+
 /** `ipaddr` alone would also take `10` or `0x7f.1`. */
 function isNetwork(text: string): boolean {
   const [address = '', ...prefix] = text.split('/');

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE, DEFAULT_TIMEOUT } from '../shared/constants.ts';
-import { hostPattern, network } from './addresses.ts';
+import { hostOrNetwork, hostPattern, network } from './addresses.ts';
 import { choice, duration, flag, integer, name } from './fields.ts';
 import { headerValue } from './headers.ts';
 import { formatProblems, problemsOf } from './problems.ts';
+import { proxyUrl } from './proxy.ts';
 import { retryDefaultsSchema } from './retry.ts';
 import { MAX_RESPONSE_SIZE } from './spec-schema.ts';
 import { tlsSchema } from './tls.ts';
@@ -45,6 +46,16 @@ export const optionsSchema = z.strictObject({
   maxIdleConnections: integer(0)
     .default(1000)
     .describe('Unused connections kept, per process; the one used longest ago goes first.'),
+  proxyUrl: proxyUrl()
+    .optional()
+    .describe(
+      'Proxy for all requests, `http://` or `https://`, with credentials if it wants some. ' +
+        'Of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` nothing is read.',
+    ),
+  noProxy: z
+    .array(hostOrNetwork(), { error: 'expected an array of hosts, addresses or CIDRs' })
+    .prefault([])
+    .describe('Hosts, `*.suffix`es, addresses and CIDRs that `proxyUrl` is not used for.'),
   tls: tlsSchema.prefault({}),
   userAgent: headerValue()
     .min(1, { error: 'expected at least one character' })

@@ -22,6 +22,7 @@ const PRIVATE = new Set<PropertyKey>([
   'form',
   'bodyBase64',
   'idempotencyKey',
+  'proxyUrl',
 ]);
 
 /**
@@ -68,6 +69,7 @@ export function resolveRequest(
     firstByteTimeout: checked.firstByteTimeout,
     idleTimeout: checked.idleTimeout,
     protocol: checked.protocol,
+    proxyUrl: checked.proxyUrl,
     maxRedirects: checked.maxRedirects ?? defaults.maxRedirects,
     allowDowngrade: checked.allowDowngrade,
     maxResponseSize: checked.maxResponseSize ?? defaults.maxResponseSize,

@@ -5,6 +5,7 @@ import { callbackSchema } from './callback.ts';
 import { choice, duration, flag, integer, later, positive, visible } from './fields.ts';
 import { headersSchema, noSecret } from './headers.ts';
 import { jsonBodySchema, jsonSchema } from './json.ts';
+import { specProxyUrl } from './proxy.ts';
 import { retrySchema } from './retry.ts';
 import { urlSchema } from './target-url.ts';
 
@@ -122,7 +123,11 @@ export const requestSpecSchema = z.strictObject({
       '`auto`: HTTP/2 where a TLS server offers it, else HTTP/1.1. `http2` fails without it, and ' +
         'takes an http server to speak it (prior knowledge).',
     ),
-  proxyUrl: later().describe('Not yet supported.'),
+  proxyUrl: specProxyUrl()
+    .nullable()
+    .optional()
+    .describe('http or https, without credentials; `null` goes without a proxy.')
+    .meta({ option: 'proxyUrl' }),
   flow: later().describe('Not yet supported.'),
   priority: priority.optional(),
   requestId: visible()

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Opening } from './connector.ts';
 import type { Waiter } from './origin.ts';
 
 /**
@@ -9,7 +9,7 @@ export class Attempt {
   readonly #first: Waiter;
   readonly #waiters = new Set<Waiter>();
   readonly #onDeserted: (attempt: Attempt) => void;
-  #socket: Socket | undefined;
+  #opening: Opening | undefined;
 
   constructor(first: Waiter, onDeserted: (attempt: Attempt) => void) {
     this.#first = first;
@@ -32,13 +32,13 @@ export class Attempt {
   }
 
   /** What to destroy if nobody waits any more. */
-  opening(socket: Socket | undefined): void {
-    this.#socket = socket;
+  opening(opening: Opening | undefined): void {
+    this.#opening = opening;
   }
 
   leave(waiter: Waiter): void {
     if (!this.#waiters.delete(waiter) || this.size > 0) return;
-    this.#socket?.destroy();
+    this.#opening?.destroy();
     this.#onDeserted(this);
   }
 

@@ -1,23 +1,26 @@
 import { AsyncResource } from 'node:async_hooks';
-import dns from 'node:dns';
-import type { LookupAddress } from 'node:dns';
 import net from 'node:net';
 import type { LookupFunction, Socket, TcpSocketConnectOpts } from 'node:net';
 import tls from 'node:tls';
-import type { SecureContext } from 'node:tls';
+import type { ConnectionOptions, SecureContext } from 'node:tls';
+import type { RequestError } from '../shared/errors.ts';
 import type { AddressGuard } from './address-guard.ts';
 import type { Destination } from './destination.ts';
+import { toRequestError } from './error-map.ts';
+import { checkedLookup } from './lookup.ts';
+import type { Proxy } from './proxy.ts';
 import { TlsSessions } from './tls-sessions.ts';
+import { openTunnel } from './tunnel.ts';
 
 export type ConnectCallback = (
   ...result: [error: null, socket: Socket] | [error: Error, socket: null]
 ) => void;
 
-/**
- * Opens a socket, TLS included. Destroying what it returns ends the attempt at once, and without a
- * call back.
- */
-export type Connector = (destination: Destination, done: ConnectCallback) => Socket | undefined;
+/** A connection attempt. Destroying it ends it at once, without a call back. */
+export type Opening = Pick<Socket, 'destroy'>;
+
+/** Opens a socket, by way of the proxy if there is one, TLS included. */
+export type Connector = (destination: Destination, done: ConnectCallback) => Opening | undefined;
 
 /**
  * Node tries a host's addresses one after the other and gives up on all but the last after this
@@ -31,30 +34,35 @@ const KEEP_ALIVE = 60_000;
 /** In our order of preference. */
 const ALPN = { auto: ['h2', 'http/1.1'], http1: ['http/1.1'], http2: ['h2'] };
 
+/** Names of the machine that asks (RFC 6761 §6.3), which behind a proxy is the proxy's. */
+const LOCALHOST = /(^|\.)localhost\.?$/;
+
 /**
  * Sockets behind the address guard. The guard sees hosts here, literals among them because Node
  * looks none of those up, and the addresses of a name in its lookup, whose answer is what the
  * socket connects to.
  */
 export function createConnector(guard: AddressGuard, secureContext: SecureContext): Connector {
-  const lookup = guardedLookup(guard);
+  const guarded = checkedLookup((host, address) => guard.checkAddress(host, address));
+  const unguarded = checkedLookup(() => undefined);
   const sessions = new TlsSessions();
+  // A socket keeps the async context it is opened in, and outlives the request that opens it.
+  const scope = new AsyncResource('patient-http:connector');
 
-  const open = ({ origin, protocol }: Destination, done: ConnectCallback): Socket => {
-    const { protocol: scheme, hostname, port } = new URL(origin);
-    const host = hostname.replace(/^\[(.+)\]$/, '$1');
-    const options: TcpSocketConnectOpts = {
-      host,
-      port: Number(port) || (scheme === 'https:' ? 443 : 80),
-      lookup,
-      autoSelectFamily: true,
-      autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT,
-    };
-    if (scheme === 'http:') return settle(net.connect(options), 'connect', done);
+  const blocks = (target: URL, proxy: Proxy | undefined): RequestError | undefined => {
+    const { hostname } = target;
+    const blocked = guard.checkHost(hostname);
+    if (blocked || !proxy) return blocked;
+    if (LOCALHOST.test(hostname)) return guard.checkAddress(hostname, '127.0.0.1');
+    return proxy.isTrusted ? undefined : guard.checkHost(proxy.url.hostname);
+  };
+
+  const secure = (url: URL, options: ConnectionOptions, done: ConnectCallback): Socket => {
+    const host = hostOf(url);
+    const { origin } = url;
     const socket = tls.connect({
       ...options,
       secureContext,
-      ALPNProtocols: ALPN[protocol],
       servername: net.isIP(host) ? '' : host.replace(/\.$/, ''),
       session: sessions.get(origin),
     });
@@ -62,14 +70,52 @@ export function createConnector(guard: AddressGuard, secureContext: SecureContex
     return settle(socket, 'secureConnect', done);
   };
 
-  // A socket keeps the async context it is opened in, and outlives the request that opens it.
-  const scope = new AsyncResource('patient-http:connector');
+  const open = (
+    url: URL,
+    lookup: LookupFunction,
+    alpn: string[],
+    done: ConnectCallback,
+  ): Socket => {
+    const options: TcpSocketConnectOpts = {
+      host: hostOf(url),
+      port: portOf(url),
+      lookup,
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: ATTEMPT_TIMEOUT,
+    };
+    if (url.protocol === 'http:') return settle(net.connect(options), 'connect', done);
+    return secure(url, { ...options, ALPNProtocols: alpn }, done);
+  };
+
+  const openThrough = (proxy: Proxy, destination: Destination, done: ConnectCallback): Opening => {
+    const target = new URL(destination.origin);
+    const failed = (error: Error): void =>
+      done(toRequestError(error, `proxy ${proxy.name}`, 'connect'), null);
+    const lookup = proxy.isTrusted ? unguarded : guarded;
+    let socket = open(proxy.url, lookup, ALPN.http1, (error, opened) => {
+      if (error) return failed(error);
+      if (destination.isRelayed) return done(null, opened);
+      openTunnel(opened, proxy, `${target.hostname}:${portOf(target)}`, (refused, tunnel) => {
+        if (refused) return failed(refused);
+        if (target.protocol === 'http:') return done(null, tunnel);
+        const options = { socket: tunnel, ALPNProtocols: ALPN[destination.protocol] };
+        socket = secure(target, options, done);
+      });
+    });
+    return { destroy: () => socket.destroy() };
+  };
 
   return (destination, done) => {
-    const blocked = guard.checkHost(new URL(destination.origin).hostname);
-    if (!blocked) return scope.runInAsyncScope(open, undefined, destination, done);
-    done(blocked, null);
-    return undefined;
+    const { origin, protocol, proxy } = destination;
+    const target = new URL(origin);
+    const blocked = blocks(target, proxy);
+    if (blocked) {
+      done(blocked, null);
+      return undefined;
+    }
+    return scope.runInAsyncScope(() =>
+      proxy ? openThrough(proxy, destination, done) : open(target, guarded, ALPN[protocol], done),
+    );
   };
 }
 
@@ -92,39 +138,10 @@ function settle(
     .on('error', (error: Error) => end(error, null));
 }
 
-type Answer = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[(.+)\]$/, '$1');
+}
 
-/**
- * `dns.lookup` that fails if any one of the answers is blocked. Lookups of a name that are under
- * way are shared: getaddrinfo has four threads, and a burst to one host would hold all of them.
- */
-function guardedLookup(guard: AddressGuard): LookupFunction {
-  const underWay = new Map<string, Answer[]>();
-
-  const lookup = (host: string, options: dns.LookupOptions, answer: Answer): void => {
-    const key = `${host} ${options.family ?? 0} ${options.hints ?? 0}`;
-    const waiting = underWay.get(key);
-    if (waiting) {
-      waiting.push(answer);
-      return;
-    }
-    const answers = [answer];
-    underWay.set(key, answers);
-    dns.lookup(host, { ...options, all: true }, (error, addresses) => {
-      underWay.delete(key);
-      for (const each of answers) each(error, addresses);
-    });
-  };
-
-  return (host, options, callback) => {
-    lookup(host, options, (error, addresses) => {
-      if (error) return callback(error, '');
-      for (const { address } of addresses) {
-        const blocked = guard.checkAddress(host, address);
-        if (blocked) return callback(blocked, '');
-      }
-      if (options.all) callback(null, addresses);
-      else callback(null, addresses[0]!.address, addresses[0]!.family);
-    });
-  };
+function portOf({ port, protocol }: URL): number {
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
 }

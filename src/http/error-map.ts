@@ -99,8 +99,9 @@ function meaningOf(error: SystemError): Meaning {
     return { type: 'TlsError', text: 'TLS failed', transient: true };
   }
   if (/before secure TLS/.test(error.message)) return connection('TLS handshake broken off');
-  // By its name: in undici 7 its code, HPE_…, is never set.
-  if (error.name === 'HTTPParserError') return connection('response is not valid HTTP');
+  // In undici 7 by its name: the code, HPE_…, is never set.
+  if (error.name === 'HTTPParserError' || code.startsWith('HPE_'))
+    return connection('response is not valid HTTP');
   return BY_CODE[code] ?? { type: 'UnknownError', text: 'failed', transient: false };
 }
 

@@ -5,6 +5,7 @@ import { RequestError } from '../shared/errors.ts';
 import type { Connection, ConnectionUser, OutgoingRequest } from './connection.ts';
 import type { ConnectCallback } from './connector.ts';
 import type { Headers } from './prepare.ts';
+import type { Proxy } from './proxy.ts';
 
 export interface Http1Owner {
   /** It waits for another request. */
@@ -12,11 +13,19 @@ export interface Http1Owner {
   onClosed(connection: Http1Connection): void;
 }
 
+export interface Http1Options {
+  origin: string;
+  /** At the other end of the socket: it is told the whole URL (RFC 9112 §3.2.2). */
+  proxy: Proxy | undefined;
+  client: Client.Options;
+}
+
 /** One undici client, which means one socket, for one request at a time. */
 export class Http1Connection implements Connection, Dispatcher.DispatchHandler {
   readonly #owner: Http1Owner;
   readonly #client: Client;
   readonly #socket: Socket;
+  readonly #proxy: Proxy | undefined;
   #user: ConnectionUser | undefined;
   #bytesBefore = 0;
   #handedOver = false;
@@ -25,11 +34,12 @@ export class Http1Connection implements Connection, Dispatcher.DispatchHandler {
   reused = false;
   idleSince = 0;
 
-  constructor(owner: Http1Owner, origin: string, socket: Socket, options: Client.Options) {
+  constructor(owner: Http1Owner, socket: Socket, { origin, proxy, client }: Http1Options) {
     this.#owner = owner;
     this.#socket = socket;
+    this.#proxy = proxy;
     this.#client = new Client(origin, {
-      ...options,
+      ...client,
       connect: (_target, done) => this.#handOver(done),
     });
     socket.once('close', () => owner.onClosed(this));
@@ -46,9 +56,18 @@ export class Http1Connection implements Connection, Dispatcher.DispatchHandler {
   dispatch({ url, method, headers, body }: OutgoingRequest, user: ConnectionUser): void {
     this.#user = user;
     this.#bytesBefore = this.#socket.bytesRead;
-    const path = url.pathname + url.search;
-    // undici takes async iterables, its types do not
-    const options = { path, method, headers, body } as Dispatcher.DispatchOptions;
+    const proxy = this.#proxy;
+    const authorization = proxy?.authorization;
+    const options = {
+      path: proxy ? url.href : url.pathname + url.search,
+      method,
+      headers:
+        authorization === undefined
+          ? headers
+          : { ...headers, 'proxy-authorization': authorization },
+      body,
+      // undici takes async iterables, its types do not
+    } as Dispatcher.DispatchOptions;
     this.#client.dispatch(options, this);
   }
 

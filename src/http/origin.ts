@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Client } from 'undici';
 import { RequestError } from '../shared/errors.ts';
 import { Attempt } from './attempt.ts';
@@ -137,17 +138,19 @@ export class Origin implements Http1Owner, Http2Owner {
       this.#leaveIfEmpty();
     });
     this.#attempts.add(attempt);
-    const socket = this.#context.connector(this.destination, (error, opened) => {
+    const opening = this.#context.connector(this.destination, (error, opened) => {
       if (error) this.#onFailed(attempt, error);
       else this.#onOpened(attempt, opened);
     });
-    attempt.opening(socket);
+    attempt.opening(opening);
   }
 
   #onOpened(attempt: Attempt, socket: Socket): void {
-    const { origin, protocol } = this.destination;
-    const chosen = 'alpnProtocol' in socket ? socket.alpnProtocol : protocol === 'http2' && 'h2';
-    if (chosen === 'h2') {
+    const { origin, protocol, proxy, isRelayed } = this.destination;
+    const isHttp2 = origin.startsWith('http:')
+      ? protocol === 'http2'
+      : (socket as TLSSocket).alpnProtocol === 'h2';
+    if (isHttp2) {
       const session = new Http2Session(this, origin, socket, this.#context.idleTimeout);
       this.#opening.set(session, attempt);
       return;
@@ -160,7 +163,11 @@ export class Origin implements Http1Owner, Http2Owner {
     }
     this.#places = 1;
     this.#connections++;
-    const connection = new Http1Connection(this, origin, socket, this.#context.clientOptions);
+    const connection = new Http1Connection(this, socket, {
+      origin,
+      proxy: isRelayed ? proxy : undefined,
+      client: this.#context.clientOptions,
+    });
     attempt.next()!.onConnection(connection);
     this.#connectRest(attempt);
   }

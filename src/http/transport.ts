@@ -5,9 +5,11 @@ import type { SecureContext } from 'node:tls';
 import { Connections } from './connections.ts';
 import type { ConnectionsOptions } from './connections.ts';
 import { createConnector } from './connector.ts';
+import { createProxyChoice } from './proxy.ts';
+import type { ProxyOptions } from './proxy.ts';
 import { Try, transportClosed } from './try.ts';
 
-export interface TransportOptions extends AddressRules, ConnectionsOptions {
+export interface TransportOptions extends AddressRules, ConnectionsOptions, ProxyOptions {
   /** Sent where a request has no user-agent of its own. */
   userAgent: string;
   /** What TLS connections trust, and the certificate they show. */
@@ -26,7 +28,8 @@ export function createTransport(options: TransportOptions): Transport {
     inFlight.delete(settled);
     if (inFlight.size === 0) closing?.();
   };
-  const context = { connections, userAgent, onSettled };
+  const proxyFor = createProxyChoice(options);
+  const context = { connections, proxyFor, userAgent, onSettled };
 
   return {
     send(request, hooks) {

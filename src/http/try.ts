@@ -5,11 +5,13 @@ import { redactUrl } from '../shared/url.ts';
 import type { SendHooks, TransportResponse } from '../processor/transport.ts';
 import type { Connections } from './connections.ts';
 import { destinationOf } from './destination.ts';
+import type { Destination } from './destination.ts';
 import { toRequestError } from './error-map.ts';
 import { Hop } from './hop.ts';
 import type { HopOwner, HopResponse, Unanswered } from './hop.ts';
 import { prepareRequest } from './prepare.ts';
 import type { Headers, PreparedRequest } from './prepare.ts';
+import type { ProxyChoice } from './proxy.ts';
 import { RedirectChain, redirectLocation } from './redirects.ts';
 import { retryAdvice } from './retry-after.ts';
 import { decodeText } from './text.ts';
@@ -32,6 +34,7 @@ const MISSED: Record<Limit, string> = {
 
 export interface TryContext {
   connections: Connections;
+  proxyFor: ProxyChoice;
   userAgent: string;
   onSettled: (settled: Try) => void;
 }
@@ -80,7 +83,7 @@ export class Try implements HopOwner {
     }
     signal.addEventListener('abort', this);
     this.#overall = startTimer(this, 'timeout', this.#request.timeout);
-    this.#dispatch(this.#request.resendable ? Infinity : FRESH);
+    this.#dispatch();
   }
 
   /** The signal's listener is the object itself: no closure per request. */
@@ -162,7 +165,7 @@ export class Try implements HopOwner {
     }
     this.#sentBefore = this.#sent;
     this.#sentOnceMore = false;
-    this.#dispatch(this.#request.resendable ? Infinity : FRESH);
+    this.#dispatch();
   }
 
   onHopError(error: unknown, why?: Unanswered): void {
@@ -176,16 +179,24 @@ export class Try implements HopOwner {
     this.#failWith(error);
   }
 
-  #dispatch(maxIdle: number): void {
-    const { connections } = this.#context;
+  #dispatch(maxIdle?: number): void {
+    const { connections, proxyFor } = this.#context;
     const request = this.#current!;
     this.#hop = new Hop(this, request);
     try {
-      const destination = destinationOf(request.url, this.#request.protocol);
-      connections.take(destination, maxIdle, this.#hop);
+      const proxy = proxyFor(request.url, this.#request.proxyUrl);
+      const destination = destinationOf(request.url, this.#request.protocol, proxy);
+      connections.take(destination, maxIdle ?? this.#maxIdle(destination), this.#hop);
     } catch (error) {
       this.#failWith(error);
     }
+  }
+
+  /** How long a connection may have idled, in ms, for it to be used. */
+  #maxIdle({ isRelayed }: Destination): number {
+    if (this.#request.resendable) return Infinity;
+    // There are proxies that close after each answer without saying so in it.
+    return isRelayed ? NEVER_USED : FRESH;
   }
 
   #failWith(error: unknown): void {

@@ -32,6 +32,8 @@ export interface ResolvedRequest {
   firstByteTimeout: number | undefined;
   idleTimeout: number | undefined;
   protocol: Protocol;
+  /** Null: none; undefined: the worker's. */
+  proxyUrl: string | null | undefined;
   maxRedirects: number;
   allowDowngrade: boolean;
   maxResponseSize: number;

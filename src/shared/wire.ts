@@ -134,7 +134,8 @@ export interface RequestSpec {
   result?: ResultMode;
   preprocessors?: string[];
   protocol?: Protocol;
-  proxyUrl?: string | SecretRef;
+  /** Default: the worker's `proxyUrl`; `null` goes without. */
+  proxyUrl?: string | SecretRef | null;
   flow?: FlowOptions;
   priority?: PriorityOptions;
   /** A label and the `x-request-id` header, stable over tries and redirects. */

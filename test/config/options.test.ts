@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { optionsFromEnvironment, variableOf } from '../../src/config/environment.ts';
 import { optionsSchema, resolveOptions, type PatientOptions } from '../../src/config/options.ts';
 import { describeValue } from '../../src/config/problems.ts';
-import { configError, fieldsOf, withField } from './refuse.ts';
+import { configError, fieldsOf, SECRET, withField } from './refuse.ts';
 
 /** By option: wrong value, its text in the environment if it has one, what is expected. */
 type Wrong = [value: unknown, text: string | undefined, expected: string];
@@ -60,6 +60,8 @@ const WRONG: Record<string, Wrong[]> = {
   raiseErrorResponses: flags,
   idleConnectionTimeout: durations(),
   maxIdleConnections: integers(0),
+  proxyUrl: [[5, undefined, 'expected an http:// or https:// URL of a proxy']],
+  noProxy: [['a.example', undefined, 'expected an array of hosts, addresses or CIDRs']],
   tls: [['TLSv1.3', undefined, 'expected { caFile, certFile, keyFile, minVersion }']],
   'tls.caFile': files,
   'tls.certFile': files,
@@ -221,6 +223,24 @@ describe('further refusals', () => {
       );
     },
   );
+
+  test.each([
+    `socks5://user:${SECRET}@proxy`,
+    `user:${SECRET}@proxy:3128`,
+    `http://user:${SECRET}@proxy/path`,
+    `http://user:${SECRET}@proxy?x`,
+    `http://user:%zz${SECRET}@proxy`,
+  ])('proxyUrl %s, without showing its password', (url) => {
+    expect(configError(() => resolveOptions({ proxyUrl: url }))).toBe(
+      'proxyUrl: expected an http:// or https:// URL of a proxy, got another string',
+    );
+  });
+
+  test.each(['http://a', '10.0.0.0/33', '*', 'a:80', ''])('noProxy %o', (entry) => {
+    expect(configError(() => resolveOptions({ noProxy: ['ok.example', entry] }))).toContain(
+      'noProxy[1]: expected a host',
+    );
+  });
 });
 
 describe('accepted options', () => {
@@ -235,6 +255,7 @@ describe('accepted options', () => {
       raiseErrorResponses: false,
       idleConnectionTimeout: 60_000,
       maxIdleConnections: 1000,
+      noProxy: [],
       tls: { minVersion: 'TLSv1.2' },
       userAgent: 'patient-http',
       leaseTtl: 10_000,
@@ -267,6 +288,8 @@ describe('accepted options', () => {
     raiseErrorResponses: true,
     idleConnectionTimeout: '1s',
     maxIdleConnections: 10,
+    proxyUrl: 'http://user:pass@proxy.example:3128',
+    noProxy: ['*.Internal', 'db.example', '10.0.0.0/8', '::1'],
     tls: { caFile: '/ca.pem', certFile: '/c.pem', keyFile: '/k.pem', minVersion: 'TLSv1.3' },
     userAgent: 'me/1.0 (é)',
     redisUrl: 'rediss://user:pass@redis.example:6380/2',
@@ -298,6 +321,8 @@ describe('accepted options', () => {
       requestTimeout: 300_000,
       idleConnectionTimeout: 1000,
       leaseTtl: 1000,
+      proxyUrl: 'http://user:pass@proxy.example:3128/',
+      noProxy: ['*.internal', 'db.example', '10.0.0.0/8', '::1/128'],
       retry: { ...given.retry, initialInterval: 2000, maximumInterval: 2000 },
       allowAddresses: ['10.0.0.0/8', '192.168.1.7/32', 'fd00::/8', '::1/128'],
       allowHosts: ['api.example', '*.xn--mller-kva.example', 'under_score', 'localhost'],

@@ -241,7 +241,15 @@ export const REFUSED: Record<string, Case[]> = {
   result: choices,
   preprocessors: later,
   protocol: choices,
-  proxyUrl: later,
+  proxyUrl: [
+    [5, 'expected an http:// or https:// URL', 'got a number'],
+    [`proxy.test:3128`, 'expected an http:// or https:// URL', 'got another string'],
+    [`socks5://${SECRET}`, 'expected an http:// or https:// URL', 'got another string'],
+    [`http://proxy.test/${SECRET}`, 'expected an http:// or https:// URL', 'got another string'],
+    [`http://${SECRET}:%zz@proxy.test`, 'expected an http:// or https:// URL'],
+    [`http://me:${SECRET}@proxy.test:3128`, 'no credentials', 'http://proxy.test:3128/'],
+    [{ $secret: SECRET }, 'expected an http:// or https:// URL', 'got an object'],
+  ],
   flow: later,
   priority: [
     [3, 'expected { priorityKey, fairnessKey, fairnessWeight }', 'got 3'],

@@ -120,6 +120,7 @@ describe('a URL alone', () => {
       firstByteTimeout: undefined,
       idleTimeout: undefined,
       protocol: 'auto',
+      proxyUrl: undefined,
       maxRedirects: 5,
       allowDowngrade: false,
       maxResponseSize: 1024 * 1024,

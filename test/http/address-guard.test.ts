@@ -118,6 +118,7 @@ describe('addresses', () => {
         userAgent: 'x',
         idleConnectionTimeout: 1,
         maxIdleConnections: 1,
+        noProxy: [],
         secureContext: createSecureContext(),
         ...STRICT,
       };

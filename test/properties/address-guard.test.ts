@@ -189,7 +189,7 @@ test('no encoding of a blocked address reaches a socket', () => {
       const hostname = hostOf(form);
       let reason: unknown;
       const socket = connector(
-        destinationOf(new URL(`http://${form}/`), 'auto'),
+        destinationOf(new URL(`http://${form}/`), 'auto', undefined),
         (...result) => void ([reason] = result),
       );
       expect(net.isIP(hostname), `${form} is ${hostname}`).not.toBe(0);
@@ -213,7 +213,7 @@ test('no answer of a resolver is let through, whatever stands beside it', async 
     process.nextTick(done, null, answers)) as never);
   const connector = createConnector(guard, createSecureContext());
   const good = { address: '8.8.8.8', family: 4 };
-  const destination = destinationOf(new URL('http://x.test/'), 'auto');
+  const destination = destinationOf(new URL('http://x.test/'), 'auto', undefined);
   await fc.assert(
     fc.asyncProperty(blocked, fc.nat(3), async (address, position) => {
       const bad = { address, family: address.includes(':') ? 6 : 4 };
