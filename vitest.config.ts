@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** See test/faults. */
+const full = process.env.PATIENT_TEST_FULL === '1';
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -8,7 +11,7 @@ export default defineConfig({
     reporters: [
       'default',
       './test/support/summary-reporter.ts',
-      './test/support/watchdog-reporter.ts',
+      ['./test/support/watchdog-reporter.ts', full ? { limit: 15 * 60_000 } : {}],
     ],
     // Processes, not threads: tests kill workers, and the native client is loaded in each.
     pool: 'forks',

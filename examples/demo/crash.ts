@@ -8,7 +8,7 @@ const LEASE_SECONDS = 5;
 const HEARTBEAT_SECONDS = 15;
 const VICTIM = 'patient-demo-victim';
 /** ms */
-const LOOK = 10;
+const LOOK = 50;
 
 export interface CrashReport {
   leaseSeconds: number;
@@ -54,14 +54,14 @@ export async function startFleet(
   };
 }
 
-/** What Temporal has handed to a process that dies before it registers it, no lease finds. */
+/** What Temporal hands to a process that dies before it has registered it, no lease finds. */
 export function withHeartbeat(spec: RequestSpec): RequestSpec {
   return { heartbeatTimeout: HEARTBEAT_SECONDS * 1000, ...spec };
 }
 
 /**
  * Kills the victim once the API has seen half of so many calls, each of them counted once. The
- * function given says, at the end of it all, what came of that.
+ * function given says, once all calls have ended, what came of that.
  */
 export function killHalfWay({ victim, survivor }: Fleet, api: SlowApi, total: number) {
   let killedAt = 0;
@@ -89,7 +89,7 @@ export function killHalfWay({ victim, survivor }: Fleet, api: SlowApi, total: nu
       pid: victim.pid,
       cutOff: api.calls.filter((call) => isCutOff(call, killedAt)).length,
       orphans: survivor.orphans,
-      recovery: Math.max(killedAt, ...again.map(({ at }) => at)) - killedAt,
+      recovery: (again.at(-1)?.at ?? killedAt) - killedAt,
       sentTwice: again.length,
       forbidden: again.filter(({ mayBeResent }) => !mayBeResent).length,
     };

@@ -68,7 +68,7 @@ async function main(): Promise<number> {
     ],
   });
   const summary = await worker.runUntil(async () => {
-    const crash = fleet && killHalfWay(fleet, api, requests.length);
+    const endCrash = fleet && killHalfWay(fleet, api, requests.length);
     if (!fleet) {
       await progress.ready;
       progress.begin(requests.length);
@@ -76,6 +76,7 @@ async function main(): Promise<number> {
     const started = performance.now();
     const results = await callAll(client, requests);
     const ms = performance.now() - started;
+    const crash = endCrash?.();
     if (!fleet) progress.end();
     const [peak, peakAt] = isOurs ? [api.peak, 'at the API'] : [progress.peak, 'in this process'];
 
@@ -90,7 +91,7 @@ async function main(): Promise<number> {
       : undefined;
     const { size: arrived } = callbacks;
     return {
-      ...{ results, ms, peak, peakAt, plain, crash: crash?.() },
+      ...{ results, ms, peak, peakAt, plain, crash },
       callbacks: { expected: expected.length, right: right.length, arrived },
     };
   });

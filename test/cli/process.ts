@@ -49,7 +49,7 @@ export function start(command: string[], env: Record<string, string> = {}): Runn
     async prints(text) {
       const has = (): boolean => new RegExp(text).test(printed());
       await waitFor(() => has() || child.exitCode !== null, {
-        timeout: 20_000,
+        timeout: 60_000,
         message: () => `${command.join(' ')} prints ${text}; it printed:\n${printed()}`,
       });
       if (!has()) throw new Error(`It ended with ${child.exitCode}:\n${printed()}`);

@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { RequestSpec } from '../../src/index.ts';
-import { quietRuntime } from '../support/environment.ts';
+import { quietLogger } from '../support/environment.ts';
 import type { callEach } from './workflows/index.ts';
 
-/** Full size takes many minutes of a machine of its own: `PATIENT_TEST_FULL=1`. */
-export const FULL = process.env.PATIENT_TEST_FULL === '1';
-
-// Before anything of Temporal's is used.
-quietRuntime();
+// Before anything of Temporal's is used. The SDK's core writes a line for each try of each call.
+Runtime.install({
+  logger: quietLogger,
+  telemetryOptions: { logging: { filter: { core: 'ERROR', other: 'ERROR' } } },
+  shutdownSignals: [],
+});
 
 /** Calls per workflow; its history stays short. */
 const CHUNK = 250;

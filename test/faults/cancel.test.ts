@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { startFleet } from '../redis/fleet.ts';
-import { FULL } from './caller.ts';
+import { FULL } from './size.ts';
 
 const CANCELS = FULL ? 200 : 15;
 /** At the target, over both processes. */

@@ -1,7 +1,8 @@
 import { expect, inject, test } from 'vitest';
 import { startTemporalServer } from '../../src/testing/temporal-server.ts';
 import { startFleet } from '../redis/fleet.ts';
-import { FULL, startCaller, tally } from './caller.ts';
+import { startCaller, tally } from './caller.ts';
+import { FULL } from './size.ts';
 import { measureTraffic } from './traffic.ts';
 
 const COUNT = FULL ? 2_000 : 300;
