@@ -1,14 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ClientPlugin } from '@temporalio/client';
+import type { ClientOptions, ClientPlugin } from '@temporalio/client';
 import {
   NativeConnection,
+  type ReplayWorkerOptions,
   type Worker,
   type WorkerOptions,
   type WorkerPlugin,
 } from '@temporalio/worker';
 import { ConfigError, resolveOptions } from './config/options.ts';
+import { PatientCodec, withCodec } from './payload/patient-codec.ts';
 import { requestsQueue } from './shared/constants.ts';
-import { PatientWorker, type PatientWorkerOptions } from './worker.ts';
+import { checkStore, PatientWorker, type PatientWorkerOptions } from './worker.ts';
 
 export interface PatientPluginOptions extends Omit<
   PatientWorkerOptions,
@@ -32,8 +34,8 @@ const ours = new AsyncLocalStorage<true>();
  * Runs both Patient HTTP workers beside a user's own, in its process and on its connection. Queue
  * and capacity are theirs alone, so the user's activities are never held back by slow requests.
  * One instance on several workers of a process runs one pair, which ends, drained, with the last
- * of them; a connection that you give must stay open until then. It is a `ClientPlugin` so that one
- * list of plugins serves workers and clients; on a client it changes nothing.
+ * of them; a connection that you give must stay open until then. On workers, replays and clients
+ * alike it adds the payload codec, outside of a data converter of yours.
  *
  * @example
  * const worker = await Worker.create({ …, plugins: [new PatientPlugin({ maxConnections: 500 })] });
@@ -43,6 +45,7 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
   readonly #options: Omit<PatientPluginOptions, 'processor'>;
   readonly #runs: boolean;
   readonly #taskQueue: string;
+  readonly #codec: PatientCodec;
   readonly #seen = new WeakSet<Worker>();
   #users = 0;
   #patient: Promise<Patient> | undefined;
@@ -50,12 +53,24 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
   /** @throws ConfigError for wrong options */
   constructor({ processor = true, ...options }: PatientPluginOptions = {}) {
     const { observers: _, workflowBundle: __, ...checked } = options;
-    this.#taskQueue = resolveOptions(checked).taskQueue;
+    const resolved = resolveOptions(checked);
+    this.#taskQueue = resolved.taskQueue;
+    this.#codec = new PatientCodec(resolved);
     this.#options = options;
     this.#runs = processor;
   }
 
-  configureWorker(options: WorkerOptions): WorkerOptions {
+  configureClient(options: Omit<ClientOptions, 'plugins'>): Omit<ClientOptions, 'plugins'> {
+    return { ...options, dataConverter: withCodec(options.dataConverter, this.#codec) };
+  }
+
+  configureReplayWorker(options: ReplayWorkerOptions): ReplayWorkerOptions {
+    return { ...options, dataConverter: withCodec(options.dataConverter, this.#codec) };
+  }
+
+  async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
+    const options = { ...given, dataConverter: withCodec(given.dataConverter, this.#codec) };
+    await checkStore(this.#codec);
     if (!this.#runs || ours.getStore()) return options;
     const taskQueue = this.#taskQueue;
     if (options.taskQueue === taskQueue || options.taskQueue === requestsQueue(taskQueue)) {

@@ -14,12 +14,18 @@ import { createRequestActivities } from '../activities/submit.ts';
 import { ActivityRpc } from './completion/activity-rpc.ts';
 import { createOutcomeSeal } from './completion/outcome-seal.ts';
 import { TemporalCompletion } from './completion/temporal-completion.ts';
-import { resolveOptions, type PatientOptions, type ResolvedOptions } from './config/options.ts';
+import {
+  ConfigError,
+  resolveOptions,
+  type PatientOptions,
+  type ResolvedOptions,
+} from './config/options.ts';
 import { createTlsContext } from './config/tls-context.ts';
 import { createTransport } from './http/transport.ts';
 import { MemoryLiveness } from './liveness/memory.ts';
 import type { Liveness } from './liveness/port.ts';
 import { RedisLiveness, type RedisLivenessOptions } from './liveness/redis.ts';
+import { codecOf, PatientCodec, withCodec } from './payload/patient-codec.ts';
 import type { ProcessorObserver } from './processor/observers.ts';
 import { Processor } from './processor/processor.ts';
 import { requestsQueue } from './shared/constants.ts';
@@ -28,6 +34,9 @@ import { gatedSlots } from './slots.ts';
 /** Temporal's default; more pollers than places would only hold permits. */
 const MAX_POLLERS = 10;
 
+/** ms between two looks for payloads that are old enough to be deleted. */
+const UPKEEP = 60 * 60 * 1000;
+
 export interface PatientWorkerOptions extends PatientOptions {
   /** Stays open until `run()` has resolved: what is in flight is delivered through it. */
   connection: NativeConnection;
@@ -35,6 +44,7 @@ export interface PatientWorkerOptions extends PatientOptions {
   namespace?: string;
   /** Default: the SDK's. */
   identity?: string;
+  /** Yours makes the payloads; ours compresses, encrypts and stores what it made. */
   dataConverter?: DataConverter;
   observers?: ProcessorObserver[];
   /** The bundle of {@link bundleWorkflows}, when several workers share one. */
@@ -63,6 +73,7 @@ export class PatientWorker {
   readonly #main: Worker;
   readonly #requests: Worker;
   readonly #closeTransport: () => Promise<void>;
+  readonly #expire: () => Promise<void>;
   #started: Promise<void> | undefined;
   #running: Promise<number> | undefined;
 
@@ -72,6 +83,10 @@ export class PatientWorker {
       options;
     const resolved = resolveOptions(rest);
     const log = Runtime.instance().logger;
+    const converter = withCodec(dataConverter, new PatientCodec(resolved));
+    const codec = codecOf(converter);
+    await checkStore(codec);
+    await checkRetention(resolved, connection, namespace ?? 'default');
     const transport = createTransport({
       ...resolved,
       secureContext: createTlsContext(resolved.tls),
@@ -95,7 +110,7 @@ export class PatientWorker {
       connection,
       ...(namespace !== undefined && { namespace }),
       ...(identity !== undefined && { identity }),
-      ...(dataConverter && { dataConverter }),
+      dataConverter: converter,
       ...versioning(resolved),
     };
     const main = await Worker.create({
@@ -120,7 +135,12 @@ export class PatientWorker {
       throw error;
     });
     const closeTransport = (): Promise<void> => transport.close({ force: true });
-    return new PatientWorker(resolved, processor, main, requests.worker, closeTransport);
+    const expire = async (): Promise<void> => {
+      await codec?.expire().catch((error: unknown) => {
+        log.warn('Old payloads cannot be deleted; trying again later', { error });
+      });
+    };
+    return new PatientWorker(resolved, processor, main, requests.worker, closeTransport, expire);
   }
 
   private constructor(
@@ -129,12 +149,14 @@ export class PatientWorker {
     main: Worker,
     requests: Worker,
     closeTransport: () => Promise<void>,
+    expire: () => Promise<void>,
   ) {
     this.#options = options;
     this.processor = processor;
     this.#main = main;
     this.#requests = requests;
     this.#closeTransport = closeTransport;
+    this.#expire = expire;
   }
 
   get options(): ResolvedOptions {
@@ -168,6 +190,8 @@ export class PatientWorker {
       await this.#discard();
       throw error;
     }
+    const upkeep = setInterval(() => void this.#expire(), UPKEEP);
+    void this.#expire();
     const main = this.#main.run();
     // Marked as handled: either worker's failure ends the other, and is thrown below.
     main.catch(() => stop(this.#requests));
@@ -178,6 +202,7 @@ export class PatientWorker {
       // After a failure too; a no-op when the drain above has ended.
       await this.#drain();
       stop(this.#main);
+      clearInterval(upkeep);
       await main.finally(this.#closeTransport);
     }
   }
@@ -209,6 +234,29 @@ function createLiveness(
 ): Liveness {
   if (redisUrl === undefined) return new MemoryLiveness();
   return new RedisLiveness({ ...context, url: redisUrl, taskQueue, leaseTtl });
+}
+
+/** @throws ConfigError for a store that cannot be used */
+export async function checkStore(codec: PatientCodec | undefined): Promise<void> {
+  await codec?.check().catch((cause: Error) => {
+    throw new ConfigError(cause.message, { cause });
+  });
+}
+
+/** @throws ConfigError for an age at which a closed workflow could still be read */
+async function checkRetention(
+  { payloadRetention }: ResolvedOptions,
+  connection: NativeConnection,
+  namespace: string,
+): Promise<void> {
+  if (payloadRetention === undefined) return;
+  const { config } = await connection.workflowService.describeNamespace({ namespace });
+  const kept = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
+  if (payloadRetention > kept) return;
+  throw new ConfigError(
+    `payloadRetention: expected more than the ${kept} ms for which namespace ${namespace} keeps ` +
+      `closed workflows, got ${payloadRetention}`,
+  );
 }
 
 function versioning({ deployment }: ResolvedOptions): Partial<WorkerOptions> {

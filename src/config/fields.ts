@@ -5,6 +5,8 @@ import { describeValue } from './problems.ts';
 /** The longest delay a timer takes; a longer one would fire at once. */
 const MAX_TIMER = 2 ** 31 - 1;
 
+const DAY = 24 * 60 * 60 * 1000;
+
 /** Visible ASCII: what a header can carry as it is. */
 const VISIBLE = /^[\x21-\x7e]{1,255}$/;
 
@@ -29,6 +31,19 @@ export function duration(min = 1) {
       return z.NEVER;
     })
     .meta({ kind: 'duration' });
+}
+
+/** Milliseconds of a day or more, which no timer of ours waits for. */
+export function age() {
+  const error = "expected a day or more, in milliseconds or as a duration such as '30 days'";
+  return z.union([z.number(), z.string()], { error }).transform((value, ctx) => {
+    const ms = parseDuration(value);
+    if (ms !== undefined && ms >= DAY && Number.isSafeInteger(Math.round(ms))) {
+      return Math.round(ms);
+    }
+    ctx.addIssue({ code: 'custom', message: `${error}, got ${describeValue(value)}` });
+    return z.NEVER;
+  });
 }
 
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER) {

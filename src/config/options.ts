@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE, DEFAULT_TIMEOUT } from '../shared/constants.ts';
 import { hostOrNetwork, hostPattern, network } from './addresses.ts';
-import { choice, duration, flag, integer, name } from './fields.ts';
+import { age, choice, duration, flag, integer, name } from './fields.ts';
 import { headerValue } from './headers.ts';
 import { formatProblems, problemsOf } from './problems.ts';
 import { proxyUrl } from './proxy.ts';
 import { retryDefaultsSchema } from './retry.ts';
+import { encryptionKeys, payloadStore } from './payload.ts';
 import { MAX_RESPONSE_SIZE } from './spec-schema.ts';
 import { tlsSchema } from './tls.ts';
 
@@ -102,6 +103,32 @@ export const optionsSchema = z.strictObject({
     .array(hostPattern(), { error: 'expected an array of hosts' })
     .prefault([])
     .describe('Hosts that are refused whatever their address, before all other rules.'),
+  compress: flag()
+    .default(false)
+    .describe(
+      "Compress payloads, in Temporal's `binary/zlib` form, where that makes them smaller.",
+    ),
+  encryptionKeys: encryptionKeys()
+    .prefault([])
+    .describe(
+      'AES-256 keys, `{ id, key }` or `id:key`, the key in base64: the first encrypts payloads, all ' +
+        'of them decrypt.',
+    ),
+  payloadStore: payloadStore()
+    .optional()
+    .describe(
+      'Where large payloads go: `file:///folder`, `redis://…`, `s3://bucket/prefix`, in code also ' +
+        'an object with `name`, `put`, `get`.',
+    ),
+  payloadThreshold: integer(1)
+    .default(64 * 1024)
+    .describe('Bytes of an encoded payload above which it goes to `payloadStore`.'),
+  payloadRetention: age()
+    .optional()
+    .describe(
+      'Age, a day or more, at which a payload may go from its store; longer than any workflow and ' +
+        "its namespace's retention together.",
+    ),
   deployment: deployment.optional(),
   logLevel: choice(['trace', 'debug', 'info', 'warn', 'error'])
     .default('info')
@@ -137,11 +164,21 @@ export function resolveOptions(input: PatientOptions = {}): ResolvedOptions {
     throw new ConfigError(formatProblems(problemsOf(parsed.error.issues, input), 'options'));
   }
   const options = parsed.data;
+  const isBucket = String(options.payloadStore).startsWith('s3:');
+  if (isBucket && options.payloadRetention !== undefined) {
+    throw new ConfigError(
+      `payloadRetention: expected none with an s3:// payloadStore, got ${options.payloadRetention} ` +
+        'ms; give the bucket a lifecycle rule',
+    );
+  }
   options.drainTimeout = Math.max(options.drainTimeout, options.shutdownTimeout);
   return deepFreeze(options);
 }
 
+/** Objects of a class, such as a store, are not ours to freeze. */
 function deepFreeze<T extends object>(value: T): Readonly<T> {
+  const { constructor } = value;
+  if (constructor !== Object && constructor !== Array) return value;
   for (const item of Object.values(value)) {
     if (typeof item === 'object' && item !== null) deepFreeze(item as object);
   }

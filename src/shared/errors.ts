@@ -56,6 +56,14 @@ export class RequestError extends Error {
   }
 }
 
+/**
+ * A payload that could not be encoded or decoded. The message names the option, the key's id or the
+ * store, never a key or a body: it ends in logs and in workflow history.
+ */
+export class PayloadError extends Error {
+  override readonly name = 'PayloadError';
+}
+
 /** A refused spec: names the field and the value, is never retried. */
 export function invalidRequest(message: string): RequestError {
   return new RequestError('InvalidRequestError', message);

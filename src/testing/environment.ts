@@ -3,6 +3,8 @@ import { Client } from '@temporalio/client';
 import type { Workflow, WorkflowResultType } from '@temporalio/common';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { PatientClient } from '../client.ts';
+import { resolveOptions } from '../config/options.ts';
+import { PatientCodec, withCodec } from '../payload/patient-codec.ts';
 import { PatientWorker, type PatientWorkerOptions } from '../worker.ts';
 import { startTargetServer, type TargetServer, type TargetServerOptions } from './target-server.ts';
 import { startTemporalServer, type TemporalServerOptions } from './temporal-server.ts';
@@ -53,11 +55,13 @@ export async function startTestEnvironment(
   options: TestEnvironmentOptions = {},
 ): Promise<TestEnvironment> {
   const { address: given, server: serverOptions, target: targetOptions, user, ...rest } = options;
-  const { namespace = serverOptions?.namespace, identity, dataConverter } = rest;
+  const { namespace = serverOptions?.namespace, identity, dataConverter, ...others } = rest;
+  const { observers: _, workflowBundle: __, ...checked } = others;
   const shared = {
     ...(namespace !== undefined && { namespace }),
     ...(identity !== undefined && { identity }),
-    ...(dataConverter && { dataConverter }),
+    // One for the worker, the client and the user's worker alike.
+    dataConverter: withCodec(dataConverter, new PatientCodec(resolveOptions(checked))),
   };
   const undo: (() => Promise<unknown>)[] = [];
   const dispose = (): Promise<void> => undoAll(undo.splice(0));

@@ -3,6 +3,8 @@ import { optionsFromEnvironment } from '../../src/config/environment.ts';
 import { optionsSchema, resolveOptions } from '../../src/config/options.ts';
 import { configError, SECRET } from './refuse.ts';
 
+const KEY = Buffer.alloc(32, 2).toString('base64');
+
 describe('environment', () => {
   it('sets every option', () => {
     const env = {
@@ -39,6 +41,11 @@ describe('environment', () => {
       PATIENT_ALLOW_ADDRESSES: '10.0.0.0/8,::1',
       PATIENT_ALLOW_HOSTS: 'api.internal, *.example',
       PATIENT_DENY_HOSTS: 'metadata.internal',
+      PATIENT_COMPRESS: '1',
+      PATIENT_ENCRYPTION_KEYS: `b:${KEY}, a:${KEY}`,
+      PATIENT_PAYLOAD_STORE: 'file:///var/payloads',
+      PATIENT_PAYLOAD_THRESHOLD: '1000',
+      PATIENT_PAYLOAD_RETENTION: '90 days',
       PATIENT_DEPLOYMENT_NAME: 'n',
       PATIENT_DEPLOYMENT_BUILD_ID: 'b',
       PATIENT_LOG_LEVEL: 'debug',
@@ -78,6 +85,11 @@ describe('environment', () => {
       allowAddresses: ['10.0.0.0/8', '::1'],
       allowHosts: ['api.internal', '*.example'],
       denyHosts: ['metadata.internal'],
+      compress: true,
+      encryptionKeys: [`b:${KEY}`, `a:${KEY}`],
+      payloadStore: 'file:///var/payloads',
+      payloadThreshold: 1000,
+      payloadRetention: '90 days',
       deployment: { name: 'n', buildId: 'b' },
       logLevel: 'debug',
     });
@@ -117,6 +129,8 @@ describe('environment', () => {
       PATIENT_RETRY: '3',
       PATIENT_RETRY_STATUSES: '500,x',
       PATIENT_ALLOW_ADDRESSES: '::1,nowhere',
+      PATIENT_ENCRYPTION_KEYS: `a:${SECRET}`,
+      PATIENT_PAYLOAD_STORE: `ftp://:${SECRET}@localhost`,
       PATIENT_DEPLOYMENT_NAME: 'n',
       PATIENT_MAX_CONNECTIONS: '0',
     };
@@ -129,6 +143,9 @@ describe('environment', () => {
       'PATIENT_REDIS_URL: expected a redis:// or rediss:// URL, got another string',
       'PATIENT_RETRY_STATUSES: expected an integer from 100 to 599, got "x"',
       'PATIENT_ALLOW_ADDRESSES: expected an address or CIDR such as 10.0.0.0/8, got "nowhere"',
+      'PATIENT_ENCRYPTION_KEYS: key "a": expected 32 bytes in base64, got 4 bytes',
+      'PATIENT_PAYLOAD_STORE: expected file:///folder, redis://…, rediss://…, s3://bucket or an ' +
+        'object with name, put and get, got a string of 23 characters',
       'PATIENT_DEPLOYMENT_BUILD_ID: expected 1 to 1000 characters, got undefined',
     ]);
   });

@@ -1,9 +1,13 @@
+import { createSecretKey } from 'node:crypto';
+import { inspect } from 'node:util';
 import { describe, expect, it, test } from 'vitest';
 import { z } from 'zod';
 import { optionsFromEnvironment, variableOf } from '../../src/config/environment.ts';
 import { optionsSchema, resolveOptions, type PatientOptions } from '../../src/config/options.ts';
 import { describeValue } from '../../src/config/problems.ts';
 import { configError, fieldsOf, SECRET, withField } from './refuse.ts';
+
+const KEY = Buffer.alloc(32, 2).toString('base64');
 
 /** By option: wrong value, its text in the environment if it has one, what is expected. */
 type Wrong = [value: unknown, text: string | undefined, expected: string];
@@ -96,6 +100,16 @@ const WRONG: Record<string, Wrong[]> = {
   allowAddresses: [['10.0.0.0/8', undefined, 'expected an array of addresses or CIDRs']],
   allowHosts: [['a.example', undefined, 'expected an array of hosts']],
   denyHosts: [['a.example', undefined, 'expected an array of hosts']],
+  compress: flags,
+  encryptionKeys: [[{}, undefined, 'expected an array of keys']],
+  payloadStore: [[[], undefined, 'expected file:///folder, redis://…, rediss://…, s3://bucket or']],
+  payloadThreshold: integers(1),
+  payloadRetention: [
+    [-5, '-5', 'expected a day or more'],
+    ['23h', '23h', 'expected a day or more'],
+    ['for ever', 'for ever', 'expected a day or more'],
+    [Infinity, undefined, 'expected a day or more'],
+  ],
   deployment: [['v1', undefined, 'expected { name, buildId }']],
   'deployment.name': names,
   'deployment.buildId': names,
@@ -139,7 +153,7 @@ describe.each(Object.entries(WRONG))('%s', (option, cases) => {
 const deploymentVariables = { PATIENT_DEPLOYMENT_NAME: 'n', PATIENT_DEPLOYMENT_BUILD_ID: 'b' };
 
 it('covers every option', () => {
-  const { properties } = z.toJSONSchema(optionsSchema, { io: 'input' });
+  const { properties } = z.toJSONSchema(optionsSchema, { io: 'input', unrepresentable: 'any' });
 
   expect(Object.keys(WRONG).sort()).toEqual(fieldsOf(properties!).sort());
 });
@@ -243,6 +257,60 @@ describe('further refusals', () => {
   });
 });
 
+describe('payload options', () => {
+  const form = "expected { id, key } or 'id:key'";
+
+  test.each<[unknown, string]>([
+    [SECRET, `[0]: ${form}, the id 1 to 100 of A-Z a-z 0-9 _ . -, got an empty string`],
+    [
+      `a b:${KEY}`,
+      `[0]: ${form}, the id 1 to 100 of A-Z a-z 0-9 _ . -, got a string of 3 characters`,
+    ],
+    [{ id: 'a', key: SECRET }, '[0]: key "a": expected 32 bytes in base64, got 4 bytes'],
+    [`a:${SECRET}!`, '[0]: key "a": expected 32 bytes in base64, got another string'],
+    [
+      { id: 'a', key: new Uint8Array(16) },
+      '[0]: key "a": expected 32 bytes in base64, got 16 bytes',
+    ],
+    [{ id: 'a', key: 5 }, '[0].key: expected base64 or bytes, got a number'],
+    [{ id: 'a', key: KEY, [SECRET.toLowerCase()]: 1 }, '[0].s3cret: unknown field'],
+    [5, `[0]: ${form}, got a number`],
+  ])('%o is no key', (key, message) => {
+    const encryptionKeys = [key] as never;
+
+    expect(configError(() => resolveOptions({ encryptionKeys }))).toBe(`encryptionKeys${message}`);
+  });
+
+  test('two keys with one id', () => {
+    expect(configError(() => resolveOptions({ encryptionKeys: [`a:${KEY}`, `a:${KEY}`] }))).toBe(
+      'encryptionKeys: two keys have the id "a"',
+    );
+  });
+
+  test.each([
+    '/var/payloads',
+    'file://var/payloads',
+    'file:///',
+    `http://:${SECRET}@host`,
+    's3:bucket',
+    'redis:///',
+  ])('payloadStore %s, without showing what can hold a password', (payloadStore) => {
+    expect(configError(() => resolveOptions({ payloadStore }))).toBe(
+      'payloadStore: expected file:///folder, redis://…, rediss://…, s3://bucket or an object with ' +
+        `name, put and get, got a string of ${payloadStore.length} characters`,
+    );
+  });
+
+  test('an age for what a bucket deletes by itself', () => {
+    const options = { payloadStore: 's3://bucket', payloadRetention: '30 days' } as const;
+
+    expect(configError(() => resolveOptions(options))).toBe(
+      'payloadRetention: expected none with an s3:// payloadStore, got 2592000000 ms; give the ' +
+        'bucket a lifecycle rule',
+    );
+  });
+});
+
 describe('accepted options', () => {
   it('are complete without any', () => {
     expect(resolveOptions()).toEqual({
@@ -274,6 +342,9 @@ describe('accepted options', () => {
       allowAddresses: [],
       allowHosts: [],
       denyHosts: [],
+      compress: false,
+      encryptionKeys: [],
+      payloadThreshold: 64 * 1024,
       logLevel: 'info',
     });
   });
@@ -311,6 +382,11 @@ describe('accepted options', () => {
     allowAddresses: ['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1'],
     allowHosts: ['API.example.', '*.Müller.example', 'under_score', 'localhost'],
     denyHosts: ['*.internal'],
+    compress: true,
+    encryptionKeys: [{ id: 'a.1', key: Buffer.alloc(32, 1) }, `b-2:${KEY}`],
+    payloadStore: 'redis://user:pass@redis.example/1',
+    payloadThreshold: 1,
+    payloadRetention: '60 days',
     deployment: { name: 'n', buildId: 'b' },
     logLevel: 'trace',
   };
@@ -326,7 +402,40 @@ describe('accepted options', () => {
       retry: { ...given.retry, initialInterval: 2000, maximumInterval: 2000 },
       allowAddresses: ['10.0.0.0/8', '192.168.1.7/32', 'fd00::/8', '::1/128'],
       allowHosts: ['api.example', '*.xn--mller-kva.example', 'under_score', 'localhost'],
+      encryptionKeys: [
+        { id: 'a.1', key: createSecretKey(Buffer.alloc(32, 1)) },
+        { id: 'b-2', key: createSecretKey(Buffer.alloc(32, 2)) },
+      ],
+      payloadRetention: 60 * 24 * 3_600_000,
     });
+  });
+
+  it('hold keys that no log prints', () => {
+    const { encryptionKeys } = resolveOptions({ encryptionKeys: [`a:${KEY}`] });
+
+    expect(inspect(encryptionKeys)).not.toContain('02');
+    expect(JSON.stringify(encryptionKeys)).toBe('[{"id":"a","key":{}}]');
+  });
+
+  test.each([
+    'file:///var/payloads',
+    'rediss://r',
+    's3://bucket',
+    's3://bucket/a/b?endpoint=http://m',
+  ])('payloadStore can be %s', (payloadStore) => {
+    expect(resolveOptions({ payloadStore }).payloadStore).toBe(payloadStore);
+  });
+
+  it('leave a store of your own as it is', () => {
+    const store = new (class {
+      name = 'mine';
+      puts = 0;
+      put = async () => void this.puts++;
+      get = async () => undefined;
+    })();
+
+    expect(resolveOptions({ payloadStore: store }).payloadStore).toBe(store);
+    expect(Object.isFrozen(store)).toBe(false);
   });
 
   it('are frozen through and through, and not the object given', () => {

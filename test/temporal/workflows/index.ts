@@ -18,6 +18,7 @@ import {
 } from '../../../workflows/index.ts';
 
 export * from './patient.ts';
+export * from './payload.ts';
 
 export async function inlineRequest(spec: RequestSpec, taskQueue: string): Promise<WireResponse> {
   return patient.extend({ taskQueue }).request(spec);

@@ -1,0 +1,91 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { z } from 'zod';
+import { describeKind } from './problems.ts';
+
+const KEY_BYTES = 32;
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
+/** What a payload store has to have; ids look like `2026-11-24/<64 hex digits>`. */
+export interface CustomPayloadStore {
+  /** For errors and for the reference in history: no credentials. */
+  readonly name: string;
+  /** Resolves once the bytes are kept; the same id again has the same bytes. */
+  put(id: string, bytes: Uint8Array): Promise<void>;
+  /** Undefined for what is not there; rejects when the store cannot say. */
+  get(id: string): Promise<Uint8Array | undefined>;
+}
+
+const keyInput = z.union(
+  [
+    z.string(),
+    z.strictObject({
+      id: z.string({ error: 'expected a string' }),
+      key: z.custom<string | Uint8Array>(
+        (value) => typeof value === 'string' || value instanceof Uint8Array,
+        { error: ({ input }) => `expected base64 or bytes, got ${describeKind(input)}` },
+      ),
+    }),
+  ],
+  { error: ({ input }) => `expected { id, key } or 'id:key', got ${describeKind(input)}` },
+);
+
+/** Keys as `KeyObject`s, which no log prints. No message shows any part of one. */
+export function encryptionKeys() {
+  const key = keyInput.transform((input, ctx): { id: string; key: KeyObject } => {
+    const { id, key } = typeof input === 'string' ? split(input) : input;
+    const bytes = typeof key === 'string' ? fromBase64(key) : key;
+    const problem = idProblem(id) ?? keyProblem(id, bytes);
+    if (problem === undefined) return { id, key: createSecretKey(bytes!) };
+    ctx.addIssue({ code: 'custom', message: problem });
+    return z.NEVER;
+  });
+  return z
+    .array(key, { error: ({ input }) => `expected an array of keys, got ${describeKind(input)}` })
+    .superRefine((keys, ctx) => {
+      const ids = keys.map(({ id }) => id);
+      const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+      if (twice === undefined) return;
+      ctx.addIssue({ code: 'custom', message: `two keys have the id ${JSON.stringify(twice)}` });
+    });
+}
+
+/** A URL of the schemes we know, or an object of the user's. */
+export function payloadStore() {
+  return z.custom<string | CustomPayloadStore>(isStore, {
+    error: ({ input }) =>
+      'expected file:///folder, redis://…, rediss://…, s3://bucket or an object with name, put and ' +
+      `get, got ${describeKind(input)}`,
+  });
+}
+
+function isStore(value: unknown): boolean {
+  if (typeof value === 'string') return URL.canParse(value) && isStoreUrl(new URL(value));
+  const { name, put, get } = Object(value) as Partial<CustomPayloadStore>;
+  return typeof name === 'string' && typeof put === 'function' && typeof get === 'function';
+}
+
+function isStoreUrl({ protocol, host, pathname }: URL): boolean {
+  if (protocol === 'file:') return host === '' && pathname.length > 1;
+  return /^(rediss?|s3):$/.test(protocol) && host !== '';
+}
+
+function split(text: string): { id: string; key: string } {
+  const colon = text.lastIndexOf(':');
+  return { id: text.slice(0, Math.max(colon, 0)), key: text.slice(colon + 1) };
+}
+
+function fromBase64(text: string): Uint8Array | undefined {
+  return BASE64.test(text) ? Buffer.from(text, 'base64') : undefined;
+}
+
+/** Base64 without its id would show a key as one. */
+function idProblem(id: string): string | undefined {
+  if (/^[\w.-]{1,100}$/.test(id)) return undefined;
+  return `expected { id, key } or 'id:key', the id 1 to 100 of A-Z a-z 0-9 _ . -, got ${describeKind(id)}`;
+}
+
+function keyProblem(id: string, bytes: Uint8Array | undefined): string | undefined {
+  if (bytes?.length === KEY_BYTES) return undefined;
+  const got = bytes ? `${bytes.length} bytes` : 'another string';
+  return `key ${JSON.stringify(id)}: expected ${KEY_BYTES} bytes in base64, got ${got}`;
+}

@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Where large payloads live, by ids of the form `2026-11-24/<sha256>`. An id stands for one content:
+ * to store it again changes nothing.
+ */
+export interface PayloadStore {
+  /** For errors and for the reference in history: no credentials. */
+  readonly name: string;
+  /** Resolves once the bytes would survive a crash of the store's clients, at least. */
+  put(id: string, bytes: Uint8Array): Promise<void>;
+  /** Undefined for what is not there; rejects when the store cannot say. */
+  get(id: string): Promise<Uint8Array | undefined>;
+  /** Rejects when the store can evidently not be used: no such bucket, no right to write. */
+  check?(): Promise<void>;
+  /** Deletes what was stored before that day, for stores that forget nothing by themselves. */
+  expire?(day: string): Promise<void>;
+}
+
+const ID = /^\d{4}-\d{2}-\d{2}\/[0-9a-f]{64}$/;
+
+/** Ids come out of histories, and become file names. */
+export function isClaimId(text: string): boolean {
+  return ID.test(text);
+}
+
+/**
+ * The day makes deletion by age a matter of whole days: what is stored again today is not what a
+ * sweep deletes. The digest makes a repeated store idempotent, and tells what was changed.
+ */
+export function claimId(bytes: Uint8Array, now = new Date()): string {
+  return `${dayOf(now)}/${digest(bytes)}`;
+}
+
+export function matches(id: string, bytes: Uint8Array): boolean {
+  return id.endsWith(digest(bytes));
+}
+
+export function dayOf(time: Date): string {
+  return time.toISOString().slice(0, 10);
+}
+
+/** What a store's error says, on one line. */
+export function reasonOf(cause: unknown): string {
+  const { message, code, name } = cause as NodeJS.ErrnoException;
+  return (message || code || name || String(cause)).replace(/\s*\n\s*/g, ' ');
+}
+
+function digest(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
