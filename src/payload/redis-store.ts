@@ -9,8 +9,9 @@ const IDLE = 1_000;
 /** Redis, its `maxmemory-policy` one that evicts nothing; keys expire by themselves. */
 export class RedisStore implements PayloadStore {
   readonly name: string;
-  readonly #redis: Redis;
+  readonly #url: string;
   readonly #retention: number | undefined;
+  #redis: Redis | undefined;
   #used = 0;
   #idle: NodeJS.Timeout | undefined;
 
@@ -18,15 +19,7 @@ export class RedisStore implements PayloadStore {
     const { protocol, host, pathname } = new URL(url);
     this.name = `${protocol}//${host}${pathname}`;
     this.#retention = retention;
-    this.#redis = new Redis(url, {
-      lazyConnect: true,
-      connectTimeout: 5_000,
-      commandTimeout: TIMEOUT,
-      maxRetriesPerRequest: 1,
-      retryStrategy: (times) => Math.min(100 * times, 2_000),
-    });
-    // Each command says for itself what went wrong.
-    this.#redis.on('error', () => undefined);
+    this.#url = url;
   }
 
   async put(id: string, bytes: Uint8Array): Promise<void> {
@@ -51,10 +44,27 @@ export class RedisStore implements PayloadStore {
     clearTimeout(this.#idle);
     this.#used++;
     try {
-      return await command(this.#redis);
+      return await command((this.#redis ??= connect(this.#url)));
     } finally {
       this.#used--;
-      if (this.#used === 0) this.#idle = setTimeout(() => this.#redis.disconnect(), IDLE);
+      if (this.#used === 0) this.#idle = setTimeout(() => this.#disconnect(), IDLE);
     }
   }
+
+  #disconnect(): void {
+    this.#redis?.disconnect();
+    this.#redis = undefined;
+  }
+}
+
+function connect(url: string): Redis {
+  const redis = new Redis(url, {
+    connectTimeout: 5_000,
+    commandTimeout: TIMEOUT,
+    maxRetriesPerRequest: 1,
+    retryStrategy: (times) => Math.min(100 * times, 2_000),
+  });
+  // Each command says for itself what went wrong.
+  redis.on('error', () => undefined);
+  return redis;
 }

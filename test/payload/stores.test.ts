@@ -1,0 +1,120 @@
+/* The stores by themselves, on a real folder, redis-server and S3 server. */
+import { readdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { resolveOptions } from '../../src/config/options.ts';
+import { FileStore } from '../../src/payload/file-store.ts';
+import { PatientCodec } from '../../src/payload/patient-codec.ts';
+import { RedisStore } from '../../src/payload/redis-store.ts';
+import { S3Store } from '../../src/payload/s3-store.ts';
+import { claimId, type PayloadStore } from '../../src/payload/store.ts';
+import { startRedis, type RedisServer } from '../support/redis.ts';
+import { startS3, type S3Server } from '../support/s3.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { rejection } from '../temporal/support/outcomes.ts';
+import { temporaryFolder, type Folder } from './support.ts';
+
+const DAY = 24 * 3_600_000;
+
+let folder: Folder;
+let redis: RedisServer;
+let s3: S3Server;
+
+beforeAll(async () => {
+  [folder, redis, s3] = await Promise.all([temporaryFolder(), startRedis(), startS3()]);
+  await s3.createBucket('payloads');
+}, 360_000);
+afterAll(async () => {
+  await Promise.all([folder, redis, s3].map((each) => each?.[Symbol.asyncDispose]()));
+});
+
+const stores: [string, () => PayloadStore][] = [
+  ['file', () => new FileStore(folder.url)],
+  ['redis', () => new RedisStore(redis.url, undefined)],
+  ['s3', () => new S3Store(s3.url('payloads', 'some/where'))],
+];
+
+describe.each(stores)('%s', (_name, open) => {
+  test('gives back what it was given, also to another process, and twice', async () => {
+    const [store, other] = [open(), open()];
+    await store.check?.();
+    for (const size of [0, 1, 5_000_000]) {
+      const bytes = crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536)));
+      const large = Buffer.concat(Array.from({ length: Math.ceil(size / 65_536) }, () => bytes));
+      const id = claimId(large);
+      await Promise.all([store.put(id, large), other.put(id, large)]);
+      expect(large.equals((await other.get(id))!)).toBe(true);
+      expect(large.equals((await store.get(id))!)).toBe(true);
+    }
+  });
+
+  test('what is not there is undefined, not an error', async () => {
+    expect(await open().get(claimId(Buffer.from('never stored')))).toBeUndefined();
+  });
+});
+
+describe('file', () => {
+  test('a file is whole or not there: nothing unfinished is left, nothing readable by others', async () => {
+    const id = claimId(Buffer.from('x'));
+    await new FileStore(folder.url).put(id, Buffer.from('x'));
+    expect(await readdir(join(folder.path, 'unfinished'))).toEqual([]);
+    const [day = '', digest = ''] = id.split('/');
+    const { mode } = await stat(join(folder.path, day, digest.slice(0, 2), digest.slice(2)));
+    expect(mode & 0o777).toBe(0o600);
+  });
+
+  test('a path that cannot be written is refused at the start', async () => {
+    await writeFile(join(folder.path, 'file'), '');
+    const error = await checked(`${folder.url}/file`);
+    expect(error.message).toMatch(/^payloadStore: file:.*\/file cannot be used: E(NOTDIR|EXIST)/);
+  });
+});
+
+describe('redis', () => {
+  test('keys of its own, which live as long as they may, and longer when stored again', async () => {
+    const store = new RedisStore(redis.url, 2 * DAY);
+    const id = claimId(Buffer.from('aged'));
+    await store.put(id, Buffer.from('aged'));
+    const key = `patient:payload:${id}`;
+    expect(await redis.redis.pttl(key)).toBeGreaterThan(DAY);
+    await redis.redis.pexpire(key, 1000);
+    await store.put(id, Buffer.from('aged'));
+    expect(await redis.redis.pttl(key)).toBeGreaterThan(DAY);
+  });
+
+  test('closes its connection when it is not used, and opens it again', async () => {
+    const store = new RedisStore(redis.url, undefined);
+    for (let i = 0; i < 2; i++) {
+      // The test's own is the one.
+      await waitFor(async () => (await clients()) === 1);
+      await store.check();
+      expect(await clients()).toBe(2);
+    }
+  });
+
+  test('one that cannot be reached, or wants a password, is refused at the start', async () => {
+    expect((await checked('redis://:hush@127.0.0.1:1/0')).message).toMatch(
+      /^payloadStore: redis:\/\/127\.0\.0\.1:1\/0 cannot be used: /,
+    );
+  });
+
+  const clients = async (): Promise<number> =>
+    ((await redis.redis.client('LIST')) as string).trim().split('\n').length;
+});
+
+describe('s3', () => {
+  test('a bucket that does not exist is refused at the start', async () => {
+    expect((await checked(s3.url('nowhere'))).message).toBe(
+      'payloadStore: s3://nowhere/ cannot be used: there is no bucket nowhere',
+    );
+  });
+
+  test('one that cannot be reached, too', async () => {
+    const url = 's3://payloads?endpoint=http://127.0.0.1:1';
+    expect((await checked(url)).message).toContain('ECONNREFUSED');
+  });
+});
+
+function checked(payloadStore: string): Promise<Error> {
+  return rejection(new PatientCodec(resolveOptions({ payloadStore })).check());
+}
