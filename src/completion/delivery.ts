@@ -39,7 +39,7 @@ export class Delivery {
   /** The activity is over: whatever attaches now is stale. */
   async close(task: OwnedTask): Promise<void> {
     task.tryClose(task.attempt);
-    await this.#liveness.release(task.key, task.attempt);
+    await this.#liveness.release(task.key);
   }
 
   /**

@@ -69,7 +69,7 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
   }
 
   async finish(task: RequestTask, ending: Ending): Promise<void> {
-    const { tries, returns } = task.progress;
+    const { progress } = task;
     switch (ending.kind) {
       case 'outcome':
         return this.#deliver(task, ending.outcome);
@@ -77,11 +77,11 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
         return this.#cancel(task, ending.error);
       case 'retry': {
         const { error, delay } = ending;
-        task.progress = { sent: false, tries: tries + 1, returns };
+        task.progress = { ...progress, tries: progress.tries + 1 };
         return this.#handBack(task, retryFailure(error.type, error.message, delay, error));
       }
       case 'return':
-        task.progress = { sent: false, tries, returns: returns + 1 };
+        task.progress = { ...progress, returns: progress.returns + 1 };
         return this.#handBack(task, retryFailure('Returned', 'Handed over to another worker', 1));
       case 'dropped':
         return this.#delivery.close(task);
@@ -110,7 +110,8 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
     await this.#delivery
       .report(task, async ({ token }) => {
         try {
-          const answer = await this.#reportOutcome(task.key, token, outcome, payloads);
+          const told = task.sentElsewhere ? outcomeUnknown(task) : outcome;
+          const answer = await this.#reportOutcome(task.key, token, told, payloads);
           if (answer === 'not-found') await settle();
           return answer;
         } catch (error) {
@@ -228,7 +229,10 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
   async #handBack(task: RequestTask, failure: ApplicationFailure): Promise<void> {
     const go = (): boolean => !task.abandoned;
     while (go()) {
+      if (task.sentElsewhere) return this.#deliver(task, outcomeUnknown(task));
       const { attempt } = task;
+      // This try is over; the mark that it made is taken back.
+      task.progress = { ...task.progress, sent: false };
       const answer = await this.#insistence.call(task, go, () => this.#heartbeats.send(task));
       if (!answer) return;
       if (!answer.found) {
@@ -247,6 +251,11 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
       return;
     }
   }
+}
+
+/** A newer attempt, which came late, knows more than this process does. */
+function outcomeUnknown(task: RequestTask): Outcome {
+  return (endInterrupted(task, 'sent-elsewhere', 'sent') as Ending & { kind: 'outcome' }).outcome;
 }
 
 function notEncoded({ request, tryNumber }: RequestTask): WireError {

@@ -13,6 +13,8 @@ export interface LeaseOptions {
   log: Log;
   /** What this process holds, by request id. */
   records: ReadonlyMap<string, RequestRecord>;
+  /** Whether it is about to hold it. */
+  isRegistering: (id: string) => boolean;
   /** Replays a record; false when the request is another's by now. */
   adopt: (record: RequestRecord) => Promise<boolean>;
   lost: (id: string) => void;
@@ -137,11 +139,14 @@ export class Lease {
 
   /** Makes what Redis holds for this process equal to what it has. */
   async #sync(): Promise<void> {
-    const { connection, keys, owner, records, reaper, adopt, lost, log } = this.#options;
+    const { connection, keys, owner, records, isRegistering, reaper, adopt, lost, log } =
+      this.#options;
     this.#dirty = false;
     this.#mismatches = 0;
     const known = await connection.redis.smembers(keys.records(owner));
-    const unknown = known.filter((id) => !records.has(id) && !reaper.orphans.has(id));
+    const unknown = known.filter(
+      (id) => !records.has(id) && !isRegistering(id) && !reaper.orphans.has(id),
+    );
     // Not awaited: orphans wait for Temporal, and the records of the living for nobody.
     this.recall(unknown);
     const there = new Set(known);

@@ -36,10 +36,10 @@ export class MemoryLiveness implements Liveness {
     return true;
   }
 
-  async release(key: RequestKey, attempt: Attempt): Promise<boolean> {
+  async release(key: RequestKey, attempt?: Attempt): Promise<boolean> {
     const id = keyString(key);
     const current = this.#owned.get(id);
-    if (current && isNewer(current, attempt)) return false;
+    if (current && attempt && isNewer(current, attempt)) return false;
     this.#owned.delete(id);
     return true;
   }

@@ -71,8 +71,11 @@ export interface Liveness {
   register(record: RequestRecord, exclusive: boolean): Promise<Registration>;
   /** Keeps the outcome under its key until Temporal has it; false when it could not be kept. */
   settle(key: RequestKey, settled: Settled): Promise<boolean>;
-  /** Forgets the request; false if a newer attempt attached first and must be ended too. */
-  release(key: RequestKey, attempt: Attempt): Promise<boolean>;
+  /**
+   * Forgets the request; false if an attempt newer than the given one attached first and must be
+   * ended too. Without an attempt the activity is over.
+   */
+  release(key: RequestKey, attempt?: Attempt): Promise<boolean>;
   /** Flags the request for cancellation and tells its owner; a later register reads the flag. */
   cancel(key: RequestKey): Promise<void>;
   /** For an attempt that Temporal has fenced: whether a newer one has come, and to whom. */

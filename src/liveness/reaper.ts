@@ -4,7 +4,7 @@ import type { Outcome } from '../shared/wire.ts';
 import type { OutcomeSeal, ReleaseOrphan } from './port.ts';
 import { toAttempt } from './redis-attempt.ts';
 import type { RedisConnection } from './redis-connection.ts';
-import { ORPHAN_LIFE, type RedisKeys } from './redis-keys.ts';
+import { ORPHAN_LIFE, RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
 
 /** Most requests taken from dead processes at once. */
 const BATCH = 200;
@@ -54,7 +54,7 @@ export class Reaper {
       const [untilNext, ...claimed] = (await connection.run(
         'claim',
         [keys.leases, keys.processes, keys.records(owner)],
-        [owner, BATCH, keys.prefix],
+        [owner, BATCH, keys.prefix, RECORD_LIFE],
       )) as Claim;
       total += claimed.length;
       await this.#releaseAll(claimed);

@@ -35,6 +35,14 @@ export interface RedisLivenessOptions {
 const CANCEL_FLAG_TTL = 10 * 60_000;
 /** ms */
 const REGISTER_AGAIN = 250;
+/** Newer than any attempt. */
+const WHATEVER: Attempt = {
+  number: Number.MAX_SAFE_INTEGER,
+  scheduledAt: Number.MAX_SAFE_INTEGER,
+  token: new Uint8Array(),
+};
+
+type Message = [kind: string, id: string, number, number, token: string, progress: string];
 
 /**
  * Liveness over Redis: one lease per process, one record per request. All decisions fall in
@@ -46,6 +54,8 @@ export class RedisLiveness implements Liveness {
   readonly #owner = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
   readonly #keys: RedisKeys;
   readonly #records = new Map<string, RequestRecord>();
+  /** Not yet this process's: Redis has not said so. */
+  readonly #registering = new Map<string, RequestRecord>();
   #connection!: RedisConnection;
   #lease: Lease | undefined;
   #events!: OwnerEvents;
@@ -68,11 +78,9 @@ export class RedisLiveness implements Liveness {
       ...context,
       leaseTtl,
       records: this.#records,
+      isRegistering: (id) => this.#registering.has(id),
       adopt: (record) => this.#adopt(record),
-      lost: (id) => {
-        this.#records.delete(id);
-        events.lost(id);
-      },
+      lost: (id) => this.#lost(id),
       describe: () => ({ host: hostname(), pid: process.pid, ...events.describe() }),
       reaper: new Reaper({ ...context, releaseOrphan, seal }),
     });
@@ -81,14 +89,27 @@ export class RedisLiveness implements Liveness {
 
   async register(record: RequestRecord, exclusive: boolean): Promise<Registration> {
     const id = keyString(record.key);
-    this.#records.set(id, record);
+    this.#registering.set(id, record);
+    try {
+      const registration = await this.#register(id, record, exclusive);
+      const { answer } = registration;
+      const latest = this.#registering.get(id) ?? record;
+      if (answer === 'run' || answer === 'kept') this.#records.set(id, latest);
+      else this.#forget(id, record.attempt);
+      return registration;
+    } finally {
+      this.#registering.delete(id);
+    }
+  }
+
+  async #register(id: string, record: RequestRecord, exclusive: boolean): Promise<Registration> {
     for (let doubtful = false; ;) {
       // What could not even be sent has no effect; what was not answered may have had one.
       doubtful ||= this.#connection.usable;
       const answered = await this.#lease!.tracked(() =>
         this.#connection.run('register', this.#recordKeys(id), this.#recordArgs(id, record)),
       ).catch((error: unknown) => this.#lease!.missed(error));
-      if (answered) return this.#registered(id, record, answered as [string, ...(string | null)[]]);
+      if (answered) return this.#registered(record.key, answered as [string, ...(string | null)[]]);
       // Its owner may have got this very attempt from Redis: with one token both could mark it as
       // sent. So Redis must say, or a next attempt, which fences this one.
       if (doubtful && exclusive && !this.#stopped) await pause(REGISTER_AGAIN);
@@ -97,8 +118,7 @@ export class RedisLiveness implements Liveness {
   }
 
   async #registered(
-    id: string,
-    { key, attempt }: RequestRecord,
+    key: RequestKey,
     [answer, payload, ...items]: [string, ...(string | null)[]],
   ): Promise<Registration> {
     switch (answer) {
@@ -111,7 +131,6 @@ export class RedisLiveness implements Liveness {
       case 'kept':
         return { answer, outcome: (await this.#options.seal.open(key, payload!)) as Outcome };
       default:
-        this.#forget(id, attempt);
         return { answer: answer as 'attached' | 'stale' };
     }
   }
@@ -137,7 +156,7 @@ export class RedisLiveness implements Liveness {
     }
   }
 
-  async release(key: RequestKey, attempt: Attempt): Promise<boolean> {
+  async release(key: RequestKey, attempt = WHATEVER): Promise<boolean> {
     const id = keyString(key);
     try {
       const released = await this.#lease!.tracked(() =>
@@ -170,12 +189,13 @@ export class RedisLiveness implements Liveness {
 
   async whereabouts(key: RequestKey): Promise<Whereabouts> {
     try {
-      const [owner, number, scheduled, token] = await this.#connection.redis.hmget(
+      const [owner, number, scheduled, token, progress] = await this.#connection.redis.hmget(
         this.#keys.request(keyString(key)),
-        ...['owner', 'number', 'scheduled', 'token'],
+        ...['owner', 'number', 'scheduled', 'token', 'progress'],
       );
       if (owner && owner !== this.#owner) return { owner: 'other' };
-      const attempt = token ? toAttempt(Number(number), Number(scheduled), token) : undefined;
+      const attempt =
+        token && number ? toAttempt(Number(number), Number(scheduled), token, progress) : undefined;
       return { owner: owner ? 'self' : 'nobody', attempt };
     } catch (error) {
       this.#lease!.missed(error);
@@ -191,14 +211,15 @@ export class RedisLiveness implements Liveness {
   }
 
   #receive(message: string): void {
-    const [kind, id, ...attempt] = JSON.parse(message) as [string, string, number, number, string];
+    const [kind, id, ...attempt] = JSON.parse(message) as Message;
     if (kind === 'cancelled') this.#events.cancelled(id);
+    if (kind === 'lost') this.#lost(id);
     if (kind !== 'attached') return;
-    const record = this.#records.get(id);
+    const held = [this.#records, this.#registering].find((records) => records.has(id));
     // Redis believes that it runs here: the attempt goes back, or nobody would see to it.
-    if (!record) return this.#lease?.recall([id]);
+    if (!held) return this.#lease?.recall([id]);
     const newer = toAttempt(...attempt);
-    this.#records.set(id, { ...record, attempt: newer });
+    held.set(id, { ...held.get(id)!, attempt: newer });
     this.#events.attached(id, newer);
   }
 
@@ -220,7 +241,12 @@ export class RedisLiveness implements Liveness {
     return [
       ...[this.#owner, id, attempt.number, attempt.scheduledAt, token, method, host, path],
       ...[this.#keys.prefix, this.#options.leaseTtl, RECORD_LIFE, items],
+      JSON.stringify(attempt.progress ?? {}),
     ];
+  }
+
+  #lost(id: string): void {
+    if (this.#records.delete(id)) this.#events.lost(id);
   }
 
   /** Unless a newer attempt has come in between. */

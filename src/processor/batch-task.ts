@@ -117,6 +117,20 @@ export class BatchTask extends OwnedTask<BatchProgress> {
     }));
   }
 
+  protected absorb({ next = 0, returns = 0 }: Partial<BatchProgress>, isNext: boolean): void {
+    const { next: own } = this.progress;
+    this.progress = {
+      ...this.progress,
+      next: Math.max(own, next),
+      returns: Math.max(this.progress.returns, returns),
+    };
+    if (isNext) return;
+    for (const request of this.requests) {
+      const isOthers = request.key.index! >= own && request.key.index! < next;
+      if (isOthers && !request.request.resendable) request.interrupt('sent-elsewhere');
+    }
+  }
+
   end(position: number, ending: ItemEnding): void {
     this.#endings[position] = ending;
     this.#done++;

@@ -80,6 +80,8 @@ export function endInterrupted(
         undefined,
       );
     }
+    case 'sent-elsewhere':
+      return endUnknown(task, 'the process that sent it did not see its end');
     case 'returned':
     case 'given-up':
       return phase === 'sent' && !task.request.resendable

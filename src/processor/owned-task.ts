@@ -12,7 +12,9 @@ export type Interruption =
   /** All tries together took too long. */
   | 'deadline'
   /** The drain is over, and the request may not be sent again. */
-  | 'given-up';
+  | 'given-up'
+  /** Another process may have sent it meanwhile, and it may not be sent again. */
+  | 'sent-elsewhere';
 
 /** What Temporal says in answer to a sign of life. */
 export interface Demands {
@@ -57,7 +59,7 @@ export abstract class OwnedTask<P extends { returns: number } = { returns: numbe
     this.heartbeatTimeout = input.heartbeatTimeout;
     this.scheduledAt = input.scheduledAt;
     this.progress = input.progress;
-    this.#attempt = input.attempt;
+    this.#attempt = { ...input.attempt, progress: input.progress };
   }
 
   /** What log lines call it. */
@@ -97,7 +99,9 @@ export abstract class OwnedTask<P extends { returns: number } = { returns: numbe
   attach(attempt: Attempt): boolean {
     if (this.#closed) return false;
     if (isNewer(attempt, this.#attempt)) {
+      const isNext = attempt.number === this.#attempt.number + 1;
       this.#attempt = attempt;
+      this.absorb((attempt.progress ?? {}) as Partial<P>, isNext);
       // The attempt before did not crash; Temporal learns it with the next heartbeat.
       this.progress = { ...this.progress, returns: this.progress.returns + 1 };
       this.wake();
@@ -134,6 +138,12 @@ export abstract class OwnedTask<P extends { returns: number } = { returns: numbe
       (this.#waiters ??= new Set()).add(done);
     });
   }
+
+  /**
+   * Merges what Temporal had stored when the new attempt began. `isNext`: no attempt came between
+   * this one and the last one held here, so nobody else can have stored it.
+   */
+  protected abstract absorb(stored: Partial<P>, isNext: boolean): void;
 
   protected wake(): void {
     for (const waiter of this.#waiters ?? []) waiter();

@@ -28,6 +28,7 @@ export class RequestTask extends OwnedTask<Progress> {
   #interruption: Interruption | undefined;
   readonly #abort = new AbortController();
   #leave: (() => void) | undefined;
+  #sentElsewhere = false;
 
   constructor(input: TaskInput) {
     super(input);
@@ -90,6 +91,23 @@ export class RequestTask extends OwnedTask<Progress> {
     if (cancelRequested) this.interrupt('cancelled');
     else if (reset && (this.request.resendable || !onTheWire)) this.interrupt('returned');
     else if (paused && this.phase === 'queued') this.interrupt('returned');
+  }
+
+  protected absorb({ sent = false, tries = 0, returns = 0 }: Partial<Progress>, isNext: boolean) {
+    this.progress = {
+      // Never taken back: not every mark is one of this process's.
+      sent: this.progress.sent || sent,
+      tries: Math.max(this.progress.tries, tries),
+      returns: Math.max(this.progress.returns, returns),
+    };
+    if (!sent || isNext || this.request.resendable || this.#reached === 'sent') return;
+    this.#sentElsewhere = true;
+    this.interrupt('sent-elsewhere');
+  }
+
+  /** A process that had an attempt in between may have sent it, and it may not be sent again. */
+  get sentElsewhere(): boolean {
+    return this.#sentElsewhere;
   }
 
   /** From now on it has one of the processor's places; `leave` gives the place to another. */

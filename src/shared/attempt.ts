@@ -4,6 +4,8 @@ export interface Attempt {
   /** Server time at which this attempt was scheduled: a reset starts numbers again, never time. */
   scheduledAt: number;
   token: Uint8Array;
+  /** What Temporal had stored of the request when the attempt began; nothing if left out. */
+  progress?: object;
 }
 
 export function isNewer(candidate: Attempt, current: Attempt): boolean {

@@ -63,7 +63,13 @@ function newKey(): RequestKey {
 }
 
 function makeAttempt(number: number, scheduledAt: number): Attempt {
-  return { number, scheduledAt, token: Buffer.from(`token ${number}/${scheduledAt}`) };
+  const token = Buffer.from(`token ${number}/${scheduledAt}`);
+  return { number, scheduledAt, token, progress: {} };
+}
+
+/** As a claim gives it: whoever fails an attempt needs no more. */
+function claimed({ number, scheduledAt, token }: Attempt): Attempt {
+  return { number, scheduledAt, token };
 }
 
 /** The one process of a queue. */
@@ -136,8 +142,8 @@ test('a survivor takes over what an expired lease held, outcomes included', asyn
   await waitFor(() => survivor.orphans.length === 2, { timeout: TTL * 3 });
   expect(survivor.orphans).toEqual(
     expect.arrayContaining([
-      { key: running.key, attempt: running.attempt, outcome: undefined },
-      { key: settled.key, attempt: settled.attempt, outcome: OUTCOME },
+      { key: running.key, attempt: claimed(running.attempt), outcome: undefined },
+      { key: settled.key, attempt: claimed(settled.attempt), outcome: OUTCOME },
     ]),
   );
   // The outcome was delivered, so its record is gone; the other waits for its next attempt.
@@ -304,7 +310,7 @@ test('orphans whose claim was answered into a broken connection are not forgotte
     .sadd(`${prefix}records:${owner}`, id)
     .exec();
   await waitFor(() => survivor.orphans.length === 1);
-  expect(survivor.orphans).toEqual([{ key, attempt, outcome: OUTCOME }]);
+  expect(survivor.orphans).toEqual([{ key, attempt: claimed(attempt), outcome: OUTCOME }]);
   await waitFor(async () => (await server.redis.exists(`${prefix}request:${id}`)) === 0);
   await survivor.stop();
 });
@@ -320,7 +326,9 @@ test('an attempt that is attached to a request nobody knows of any more goes bac
   await server.redis.hset(request, { owner, state: 'running', number: 1, scheduled: 1000 });
   expect(await b.liveness.register(next, false)).toEqual({ answer: 'attached' });
   await waitFor(() => a.orphans.length === 1);
-  expect(a.orphans).toEqual([{ key: next.key, attempt: next.attempt, outcome: undefined }]);
+  expect(a.orphans).toEqual([
+    { key: next.key, attempt: claimed(next.attempt), outcome: undefined },
+  ]);
   expect(a.events.attached).not.toHaveBeenCalled();
   await a.stop();
   await b.stop();
@@ -360,4 +368,41 @@ test('a wrong address or password is one clear error, without the password', asy
   const wrong = secured.url.replace('right', 'wr0ng');
   await expect(open(wrong)).rejects.toThrow(/redisUrl: no usable Redis at .*WRONGPASS/);
   await expect(open(wrong)).rejects.not.toThrow(/wr0ng/);
+});
+
+test('after a flush the owner of the newer attempt keeps the request, whoever is back first', async () => {
+  const queue = randomUUID();
+  const older = await startOwner(queue);
+  const newer = await startOwner(queue);
+  const first = record(1);
+  const second = record(2, 2000, first.key);
+  await older.liveness.register(first, false);
+  older.network.cut();
+  // Attempt 2 runs once nobody answers for attempt 1.
+  await waitFor(async () => (await newer.liveness.register(second, false)).answer === 'run');
+  newer.network.cut();
+  await server.redis.flushall();
+  older.network.restore();
+  await waitFor(async () => (await older.liveness.whereabouts(first.key)).owner === 'self');
+  newer.network.restore();
+  await waitFor(async () => (await newer.liveness.whereabouts(first.key)).owner !== 'unknown');
+  await waitFor(
+    () => older.events.lost.mock.calls.length + newer.events.lost.mock.calls.length > 0,
+  );
+  expect(newer.events.lost).not.toHaveBeenCalled();
+  expect(older.events.lost).toHaveBeenCalledWith(keyString(first.key));
+  await older.stop();
+  await newer.stop();
+});
+
+test('what the last process leaves behind expires', async () => {
+  const queue = randomUUID();
+  const a = await startOwner(queue);
+  await a.liveness.register(record(), false);
+  // With a request in hand, as at the end of a drain that Temporal did not answer.
+  await a.stop();
+  const keys = await server.redis.keys(`patient:{default/${queue}}:*`);
+  expect(keys).not.toEqual([]);
+  const eternal = await Promise.all(keys.map(async (key) => (await server.redis.pttl(key)) < 0));
+  expect(keys.filter((_, index) => eternal[index])).toEqual([]);
 });

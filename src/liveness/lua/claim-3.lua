@@ -3,10 +3,10 @@
 --
 -- KEYS[1] leases (zset: owner -> expiry, ms)  KEYS[2] processes (hash: owner -> JSON)
 -- KEYS[3] records of the caller (set)
--- ARGV[1] owner  ARGV[2] most requests  ARGV[3] key prefix
+-- ARGV[1] owner  ARGV[2] most requests  ARGV[3] key prefix  ARGV[4] longest life of a record, ms
 -- -> { ms until the next other lease expires, or -1; { id, number, scheduled, token, outcome or '' } … }
 local leases, processes, records = KEYS[1], KEYS[2], KEYS[3]
-local owner, most, prefix = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local owner, most, prefix, life = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -21,6 +21,7 @@ for _, dead in ipairs(redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE')) do
       if held[1] == dead then
         redis.call('HSET', request, 'owner', owner, 'state', 'orphaned')
         redis.call('SADD', records, id)
+        redis.call('PEXPIRE', records, life)
         result[#result + 1] = { id, held[2], held[3], held[4], held[5] or '' }
       end
     end

@@ -5,11 +5,13 @@
 -- ARGV[1] owner  ARGV[2] request id  ARGV[3] attempt number  ARGV[4] attempt scheduled at, ms
 -- ARGV[5] token, base64  ARGV[6] method  ARGV[7] host  ARGV[8] path  ARGV[9] key prefix
 -- ARGV[10] lease, ms  ARGV[11] longest life of the record, ms  ARGV[12] items, if it is a batch, else 0
+-- ARGV[13] progress that the attempt began with, JSON
 -- -> { 'stale' } | { 'attached' } | { 'kept', outcome }
 --    | { 'run', cancel requested: '1' | '0', outcome or nil of each item … }
 local request, leases, records = KEYS[1], KEYS[2], KEYS[3]
 local owner, id, number, scheduled, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local method, host, path, prefix, ttl, life = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local progress = ARGV[13]
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -26,8 +28,10 @@ end
 if holder and holder ~= owner and state == 'running' then
   local expiry = redis.call('ZSCORE', leases, holder)
   if expiry and tonumber(expiry) > now then
-    redis.call('HSET', request, 'number', number, 'scheduled', scheduled, 'token', token)
-    local message = cjson.encode({ 'attached', id, tonumber(number), tonumber(scheduled), token })
+    redis.call('HSET', request, 'number', number, 'scheduled', scheduled, 'token', token,
+      'progress', progress)
+    local message =
+      cjson.encode({ 'attached', id, tonumber(number), tonumber(scheduled), token, progress })
     redis.call('PUBLISH', prefix .. 'owner:' .. holder, message)
     return { 'attached' }
   end
@@ -35,12 +39,15 @@ end
 
 if holder and holder ~= owner then redis.call('SREM', prefix .. 'records:' .. holder, id) end
 redis.call('HSET', request, 'owner', owner, 'state', 'running', 'number', number,
-  'scheduled', scheduled, 'token', token, 'method', method, 'host', host, 'path', path)
+  'scheduled', scheduled, 'token', token, 'progress', progress, 'method', method, 'host', host,
+  'path', path)
 redis.call('HSETNX', request, 'start', now)
 redis.call('PEXPIRE', request, life)
 redis.call('SADD', records, id)
+redis.call('PEXPIRE', records, life)
 -- A record without a lease would be nobody's.
 redis.call('ZADD', leases, 'NX', now + ttl, owner)
+redis.call('PEXPIRE', leases, life)
 if outcome then return { 'kept', outcome } end
 local run = { 'run', cancel and '1' or '0' }
 for index = 0, tonumber(ARGV[12]) - 1 do

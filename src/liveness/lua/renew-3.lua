@@ -15,6 +15,7 @@ redis.call('ZADD', leases, now + ttl, owner)
 redis.call('HSET', processes, owner, info)
 redis.call('PEXPIRE', records, life)
 redis.call('PEXPIRE', processes, life)
+redis.call('PEXPIRE', leases, life)
 
 local nextExpiry = -1
 local first = redis.call('ZRANGE', leases, 0, 1, 'WITHSCORES')
