@@ -17,6 +17,12 @@ const MAX_HEADERS = 1000;
  */
 const MAX_MEMORY = 100_000;
 
+/** ms within which a server that is there answers a PING. */
+const PING_TIMEOUT = 5_000;
+
+/** ms without a word of the server's after which it may no longer be there. */
+const SILENCE = 1_000;
+
 export interface Http2Owner {
   /** The server has told its limits: requests may be sent. */
   onReady(session: Http2Session): void;
@@ -34,6 +40,8 @@ export class Http2Session {
   #ready = false;
   #leaving = false;
   #taken = 0;
+  #heardAt = 0;
+  #pings: ((isThere: boolean) => void)[] = [];
   #error: Error | undefined;
   /** Streams above it have not been processed (RFC 9113 §6.8). */
   #lastStream = Infinity;
@@ -73,6 +81,31 @@ export class Http2Session {
     return this.#error ?? Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' });
   }
 
+  /** ms since the server last said something. */
+  get silence(): number {
+    return performance.now() - this.#heardAt;
+  }
+
+  heard(): void {
+    this.#heardAt = performance.now();
+  }
+
+  /** Asks whether the server is there. One that does not answer gets no more requests. */
+  ping(done: (isThere: boolean) => void): void {
+    if (!this.usable) return done(false);
+    if (this.#pings.push(done) > 1) return;
+    const timer = setTimeout(() => this.#onPong(false), PING_TIMEOUT);
+    this.#session.ping((error) => {
+      clearTimeout(timer);
+      this.#onPong(!error);
+    });
+  }
+
+  /** A request was given up: because of the server, or because nothing of it arrives? */
+  doubt(): void {
+    if (this.silence > SILENCE) this.ping(() => {});
+  }
+
   /** A place among its requests, to be given back. */
   take(reused: boolean): Http2Stream {
     this.#taken++;
@@ -107,6 +140,7 @@ export class Http2Session {
 
   #onSettings(): void {
     this.#ready = true;
+    this.heard();
     this.#owner.onReady(this);
   }
 
@@ -114,6 +148,13 @@ export class Http2Session {
     this.#lastStream = Math.min(this.#lastStream, lastStream);
     // It takes no more requests; those it has go on.
     this.#leaving = true;
+  }
+
+  #onPong(isThere: boolean): void {
+    if (isThere) this.heard();
+    else this.#leaving = true;
+    if (!isThere && this.#taken === 0) void this.close();
+    for (const done of this.#pings.splice(0)) done(isThere && this.usable);
   }
 
   #onClose(): void {

@@ -44,8 +44,9 @@ export class Http2Stream implements Connection {
   /** The stream is reset; the session, and what else it carries, goes on. */
   destroy(): void {
     this.#user = undefined;
-    if (this.#stream) this.#stream.close(NGHTTP2_CANCEL);
-    else this.#giveBack();
+    if (!this.#stream) return this.#giveBack();
+    if (!this.#stream.closed) this.#session.doubt();
+    this.#stream.close(NGHTTP2_CANCEL);
   }
 
   async #sendAfter(pieces: AsyncIterable<Buffer>, request: OutgoingRequest): Promise<void> {
@@ -71,7 +72,7 @@ export class Http2Stream implements Connection {
       .on('response', (_headers: unknown, _flags: unknown, pairs: string[]) =>
         this.#onResponse(pairs),
       )
-      .on('data', (chunk: Buffer) => this.#user?.onData(chunk))
+      .on('data', (chunk: Buffer) => this.#onData(chunk))
       .on('end', () => this.#onEnd())
       .on('error', (error) => (this.#error = error))
       .once('close', () => this.#onClose());
@@ -79,8 +80,14 @@ export class Http2Stream implements Connection {
 
   #onResponse(pairs: string[]): void {
     this.answered = true;
+    this.#session.heard();
     const { ':status': status, ...headers } = headersFrom(pairs);
     this.#user?.onResponse(Number(status), headers);
+  }
+
+  #onData(chunk: Buffer): void {
+    this.#session.heard();
+    this.#user?.onData(chunk);
   }
 
   #onEnd(): void {

@@ -47,6 +47,8 @@ export class Origin implements Http1Owner, Http2Owner {
   readonly #sessions = new Set<Http2Session>();
   /** Sessions that wait for the server's settings, and for whom. */
   readonly #opening = new Map<Http2Session, Attempt>();
+  /** Sessions that are asked whether they still stand, and for whom. */
+  readonly #checks = new Map<Http2Session, Attempt>();
   readonly #attempts = new Set<Attempt>();
   /** HTTP/1.1 connections, idle or not. */
   #connections = 0;
@@ -61,7 +63,10 @@ export class Origin implements Http1Owner, Http2Owner {
 
   /** Gives the waiter a connection that has idled for `maxIdle` ms at most, or a new one. */
   take(waiter: Waiter, maxIdle: number): void {
-    const connection = maxIdle < 0 ? undefined : (this.#place() ?? this.#lastUsed(maxIdle));
+    if (maxIdle < 0) return this.#connect(waiter);
+    const session = this.#sessionWithRoom();
+    if (session && session.silence > maxIdle) return this.#check(session, waiter);
+    const connection = session ? this.#place(session) : this.#lastUsed(maxIdle);
     if (connection) waiter.onConnection(connection);
     else this.#connect(waiter);
   }
@@ -109,13 +114,33 @@ export class Origin implements Http1Owner, Http2Owner {
     this.#leaveIfEmpty();
   }
 
-  #place(): Connection | undefined {
-    for (const session of this.#sessions) {
-      if (session.room <= 0) continue;
-      this.#context.onBusy(session);
-      return session.take(true);
-    }
+  #sessionWithRoom(): Http2Session | undefined {
+    for (const session of this.#sessions) if (session.room > 0) return session;
     return undefined;
+  }
+
+  #place(session: Http2Session): Connection {
+    this.#context.onBusy(session);
+    return session.take(true);
+  }
+
+  /** A session that has long been silent may lead nowhere; what is not sent into it is not lost. */
+  #check(session: Http2Session, waiter: Waiter): void {
+    const underWay = this.#checks.get(session);
+    if (underWay) return underWay.join(waiter);
+    const attempt = new Attempt(waiter, () => {
+      this.#checks.delete(session);
+      this.#leaveIfEmpty();
+    });
+    this.#checks.set(session, attempt);
+    session.ping(() => {
+      this.#checks.delete(session);
+      while (session.room > 0 && attempt.size > 0) {
+        attempt.next()!.onConnection(this.#place(session));
+      }
+      this.#connectRest(attempt);
+      this.#leaveIfEmpty();
+    });
   }
 
   #lastUsed(maxIdle: number): Connection | undefined {
@@ -189,7 +214,8 @@ export class Origin implements Http1Owner, Http2Owner {
   }
 
   #leaveIfEmpty(): void {
-    if (this.#connections + this.#sessions.size + this.#attempts.size > 0) return;
+    const opening = this.#attempts.size + this.#checks.size;
+    if (this.#connections + this.#sessions.size + opening > 0) return;
     this.#context.onEmpty(this);
   }
 }

@@ -295,6 +295,55 @@ describe('the server ends', () => {
   });
 });
 
+describe('a session that has been silent', () => {
+  const silent = async (ms = 1_050): Promise<void> => {
+    const since = performance.now();
+    await waitFor(() => performance.now() - since > ms);
+  };
+
+  test('is asked before it gets what may not be sent again', async () => {
+    await using target = await Http2Target.start(OK2);
+    await using between = await startTcpProxy(target.port);
+    await using sender = new Sender();
+    const url = `https://localhost:${between.port}/`;
+    await sender.get(url);
+    await silent();
+    const posts = [1, 2].map(() => sender.send({ url, ...POST, body }));
+    expect(await Promise.all(posts)).toMatchObject([{ status: 200 }, { status: 200 }]);
+    expect(target.sessions).toHaveLength(1);
+
+    // Half-open: what is sent goes nowhere, and nobody says so.
+    await silent();
+    between.freeze();
+    let sent = false;
+    const post = sender.send({ url, ...POST, body }, { onSent: () => (sent = true) });
+    const abort = new AbortController();
+    const aborted = sender.send({ url, ...POST, body }, { signal: abort.signal });
+    await silent(100);
+    expect(sent).toBe(false);
+    abort.abort(new Error('enough'));
+    await expect(aborted).rejects.toThrow('enough');
+    between.restore();
+    expect(await post).toMatchObject({ status: 200 });
+    expect(target.hits).toHaveLength(4);
+  });
+
+  test('and does not answer: gets no more requests', async () => {
+    await using target = await Http2Target.start(OK2);
+    await using between = await startTcpProxy(target.port);
+    await using sender = new Sender();
+    const url = `https://localhost:${between.port}/`;
+    await sender.get(url);
+    await silent();
+    between.freeze();
+    // A request that may be sent again does not ask first, but its end does.
+    expect(await sender.fail({ url, timeout: 100 })).toMatchObject({ type: 'TimeoutError' });
+    await waitFor(() => target.sockets[0]!.destroyed);
+    between.restore();
+    expect(await sender.get(url)).toMatchObject({ status: 200 });
+  });
+});
+
 describe('the request', () => {
   test('is not begun before the hook resolves', async () => {
     await using target = await Http2Target.start(OK2);
