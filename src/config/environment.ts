@@ -4,8 +4,8 @@ import { formatPath, formatProblems, problemsOf, type Problem } from './problems
 
 type Schema = z.core.$ZodType;
 
-/** Read by tests and set-up scripts. */
-const FOREIGN = /^PATIENT_(TEST_.*|CACHE_DIR)$/;
+/** Read by tests, set-up scripts and `patient codec-server`. */
+const FOREIGN = /^PATIENT_(TEST_.*|CACHE_DIR|CODEC_SERVER_TOKEN)$/;
 const LATER = /^PATIENT_SECRET_.+$/;
 
 const BOOLEANS = new Map([

@@ -1,0 +1,127 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Payload, PayloadCodec } from '@temporalio/common';
+import { PayloadError } from '../shared/errors.ts';
+
+/** Bytes of a request's JSON, in which a payload's data is base64. */
+const MAX_BODY = 256 * 1024 * 1024;
+
+export interface CodecServerOptions {
+  codec: PayloadCodec;
+  /** Origins of pages, such as Temporal's UI, that may ask. */
+  origins: readonly string[];
+  /** Wanted as `Authorization: Bearer <token>`. */
+  token?: string | undefined;
+}
+
+/** A payload in protobuf's JSON: bytes are base64. */
+interface JsonPayload {
+  metadata?: Record<string, string>;
+  data?: string;
+}
+
+class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Temporal's remote codec protocol: `POST …/encode` and `POST …/decode`, payloads in and out. */
+export function createCodecServer(options: CodecServerOptions): Server {
+  return createServer((request, response) => {
+    answer(options, request, response).catch((error: unknown) => {
+      const { status, message } = refusalOf(error);
+      response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(message);
+    });
+  });
+}
+
+async function answer(
+  options: CodecServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  admitOrigin(options.origins, request, response);
+  if (request.method === 'OPTIONS') return void response.writeHead(204).end();
+  if (request.method !== 'POST') throw new Refusal(405, 'POST …/encode or …/decode');
+  authorize(options.token, request);
+  const work = /\/(encode|decode)$/.exec(new URL(request.url ?? '/', 'http://codec').pathname)?.[1];
+  if (work !== 'encode' && work !== 'decode') throw new Refusal(404, 'no such path');
+  const payloads = await options.codec[work](await readPayloads(request));
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ payloads: payloads.map(toJson) }));
+}
+
+/**
+ * A page of another origin is refused altogether, not only kept from reading the answer: behind a
+ * rebound DNS name it would be of the same origin to its browser.
+ */
+function admitOrigin(
+  origins: readonly string[],
+  { headers: { origin } }: IncomingMessage,
+  response: ServerResponse,
+): void {
+  response.setHeader('vary', 'origin');
+  if (origin === undefined) return;
+  if (!origins.includes(origin)) throw new Refusal(403, `origin ${origin} may not ask`);
+  response.setHeader('access-control-allow-origin', origin);
+  response.setHeader('access-control-allow-methods', 'POST');
+  response.setHeader('access-control-allow-headers', 'authorization, content-type, x-namespace');
+  response.setHeader('access-control-max-age', '600');
+}
+
+function authorize(token: string | undefined, { headers }: IncomingMessage): void {
+  if (token === undefined) return;
+  // Digests have one length, which the comparison wants.
+  const [given, wanted] = [headers.authorization ?? '', `Bearer ${token}`].map((text) =>
+    createHash('sha256').update(text).digest(),
+  );
+  if (!timingSafeEqual(given!, wanted!)) {
+    throw new Refusal(401, 'expected Authorization: Bearer with the token of this codec server');
+  }
+}
+
+async function readPayloads(request: IncomingMessage): Promise<Payload[]> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw new Refusal(413, `expected at most ${MAX_BODY} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    const { payloads = [] } = JSON.parse(Buffer.concat(chunks).toString()) as {
+      payloads?: JsonPayload[];
+    };
+    return payloads.map(fromJson);
+  } catch {
+    throw new Refusal(400, 'expected { payloads: [{ metadata, data }] } with base64 values');
+  }
+}
+
+function fromJson({ metadata = {}, data = '' }: JsonPayload): Payload {
+  const entries = Object.entries(metadata).map(([name, value]) => [name, fromBase64(value)]);
+  return { metadata: Object.fromEntries(entries), data: fromBase64(data) };
+}
+
+function toJson({ metadata, data }: Payload): JsonPayload {
+  const entries = Object.entries(metadata ?? {}).map(([name, value]) => [name, toBase64(value)]);
+  return { metadata: Object.fromEntries(entries), data: toBase64(data ?? new Uint8Array()) };
+}
+
+function fromBase64(text: string): Uint8Array {
+  return Buffer.from(text, 'base64');
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+function refusalOf(error: unknown): { status: number; message: string } {
+  if (error instanceof Refusal) return error;
+  if (error instanceof PayloadError) return { status: 400, message: error.message };
+  return { status: 500, message: 'the payloads could not be coded' };
+}
