@@ -144,14 +144,14 @@ test('a token is asked for where there is one', async () => {
   expect(await send(url, 'POST', '{}', { authorization })).toMatchObject({ status: 200 });
 });
 
-test.each([
+test.each<[string[], Record<string, string>, string]>([
   [['--host', '0.0.0.0'], {}, '--host 0.0.0.0: set PATIENT_CODEC_SERVER_TOKEN'],
   [['--port', 'x'], {}, '--port: expected 0 to 65535, got "x"'],
   [['--origin', 'localhost:8233'], {}, '--origin: expected an origin such as'],
   [[], { PATIENT_ENCRYPTION_KEYS: 'a:AAAA' }, 'key "a": expected 32 bytes in base64, got 3 bytes'],
   [[], { PATIENT_PAYLOAD_STORE: 'file:///dev/null/x' }, 'file:///dev/null/x cannot be used'],
 ])('%j %j is refused with one line', async (args, env, message) => {
-  const { code, stderr } = await run([MAIN, 'codec-server', ...args], env as never);
+  const { code, stderr } = await run([MAIN, 'codec-server', ...args], env);
   expect(code).toBe(1);
   expect(stderr).toContain(message);
   expect(stderr.trim().split('\n')).toHaveLength(1);

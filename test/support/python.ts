@@ -1,51 +1,49 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheDir } from '../../src/testing/temporal-cli.ts';
 
 const run = promisify(execFile);
-
-/** Temporal's Python SDK, and a server that speaks the S3 protocol. */
-const PACKAGES = ['temporalio==1.35.0', 'cryptography', 'moto[s3]==5.2.5', 'flask', 'flask-cors'];
-/** Of the list above; another list is another folder. */
-const VERSION = '1';
 const INSTALL_TIMEOUT = 300_000;
 
-let installed: Promise<NodeJS.ProcessEnv> | undefined;
-
 /**
- * The environment in which `python3` finds {@link PACKAGES}: installed with pip, once per machine,
- * beside the Temporal CLI in the cache folder, and not into the system.
+ * A folder of Python packages for `PYTHONPATH`, installed with pip once per machine, into the cache
+ * folder and not the system. Unlike a virtual environment it can be filled and then renamed.
  */
-export function pythonEnvironment(): Promise<NodeJS.ProcessEnv> {
-  return (installed ??= install());
-}
-
-async function install(): Promise<NodeJS.ProcessEnv> {
-  const cache =
-    process.env['PATIENT_CACHE_DIR'] ??
-    join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'patient-http');
+export async function pythonLibrary(name: string, packages: string[]): Promise<string> {
   const { stdout } = await run('python3', [
     '-c',
     'import sys; print(sys.implementation.cache_tag)',
   ]);
-  const folder = join(cache, `python-${VERSION}-${stdout.trim()}`);
-  if (!existsSync(folder)) {
-    await mkdir(cache, { recursive: true });
-    const unfinished = await mkdtemp(join(cache, 'tmp-'));
-    try {
-      const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'];
-      const bounds = ['--only-binary=:all:', '--retries=1', '--timeout=15', '--target', unfinished];
-      await run('python3', [...pip, ...bounds, ...PACKAGES], { timeout: INSTALL_TIMEOUT });
-      // Test files of one run install at the same time; the first one's folder serves all.
-      await rename(unfinished, folder).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-      });
-    } finally {
-      await rm(unfinished, { recursive: true, force: true });
+  const build = [stdout.trim(), process.platform, process.arch].join('-');
+  const pinned = packages.map((one) => one.replace(/\[.*\]/, '').replaceAll('==', '-'));
+  const library = join(cacheDir(process.env), [...pinned, build].join('-'));
+  if (await exists(library)) return library;
+
+  await mkdir(join(library, '..'), { recursive: true });
+  const folder = await mkdtemp(`${library}.`);
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input'];
+  const bounds = ['--only-binary=:all:', '--retries=1', '--timeout=15', '--target', folder];
+  const args = [...pip, ...bounds, ...packages];
+  console.log(`Downloading ${name} as Python packages, once`);
+  try {
+    await run('python3', args, { timeout: INSTALL_TIMEOUT });
+    await rename(folder, library);
+  } catch (cause) {
+    // Another run may have been faster.
+    if (!(await exists(library))) {
+      throw new Error(`${name} cannot be installed: python3 ${args.join(' ')}`, { cause });
     }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
-  return { ...process.env, PYTHONPATH: folder, PYTHONUNBUFFERED: '1' };
+  return library;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

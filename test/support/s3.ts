@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { freePorts } from '../../src/testing/free-ports.ts';
-import { pythonEnvironment } from './python.ts';
+import { pythonLibrary } from './python.ts';
 import { waitFor } from './wait-for.ts';
 
 export interface S3Server extends AsyncDisposable {
@@ -18,7 +18,8 @@ export async function startS3(): Promise<S3Server> {
   process.env['AWS_ACCESS_KEY_ID'] ??= 'test';
   process.env['AWS_SECRET_ACCESS_KEY'] ??= 'test';
   process.env['AWS_REGION'] ??= 'us-east-1';
-  const env = await pythonEnvironment();
+  const packages = ['moto[s3]==5.2.5', 'flask==3.1.3', 'flask-cors==6.0.5'];
+  const env = { ...process.env, PYTHONPATH: await pythonLibrary("moto's S3 server", packages) };
   const [port = 0] = await freePorts([undefined]);
   const args = ['-m', 'moto.server', '-H', '127.0.0.1', '-p', String(port)];
   const server = spawn('python3', args, { env, stdio: 'ignore' });
