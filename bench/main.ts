@@ -11,6 +11,7 @@ import { capacity } from './cases/capacity.ts';
 import { guard } from './cases/guard.ts';
 import { inFlight } from './cases/in-flight.ts';
 import { latency } from './cases/latency.ts';
+import { tls } from './cases/tls.ts';
 import { startEnvironment, type Environment } from './environment.ts';
 import { PROFILE_DIR } from './peer.ts';
 import { toTable, type CaseResult } from './report.ts';
@@ -35,6 +36,7 @@ const CASES: Record<string, (env: Environment) => Promise<CaseResult>> = {
   capacity: (env) => capacity(env, { count: 500, maxConnections: 50 }),
   cancel: (env) => cancel(env, { count: small ? 20 : 200 }),
   guard: (env) => guard(env, { count: small ? 200 : 2_000, rounds }),
+  tls: () => tls({ count: small ? 200 : 1_000, rounds }),
 };
 
 const unknown = flags.only?.filter((name) => !CASES[name]) ?? [];
