@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { createProxyChoice } from '../../src/http/proxy.ts';
 import { startTargetServer } from '../../src/testing/target-server.ts';
@@ -67,7 +68,7 @@ describe('a real proxy', () => {
       expect(error).toMatchObject(
         neverSent(proxy.port, `credentials not accepted (status ${userinfo ? 401 : 407})`, false),
       );
-      expect(JSON.stringify([error, error.message, String(error.cause)])).not.toContain(PASSWORD);
+      expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(PASSWORD);
       // An answer to a request is an answer, whoever gives it.
       expect(await refused.get(plain.url('/echo'))).toMatchObject({ status: userinfo ? 401 : 407 });
     }
@@ -171,6 +172,21 @@ describe('a proxy that fails', () => {
     expect(await sender.fail({ url: 'https://example.test/', ...POST })).toMatchObject(
       neverSent(proxy.port, message, true),
     );
+  });
+
+  test.each(['http', 'https'])('and never shows its credentials: %s', async (scheme) => {
+    const basic = Buffer.from(`me:${PASSWORD}`).toString('base64');
+    for (const answer of ['', 'SSH-2.0-x\r\n', 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx']) {
+      await using proxy = await RawServer.start((socket) => {
+        socket.once('data', () => socket.end(answer));
+      });
+      await using sender = new Sender({ proxyUrl: proxyAt(proxy.port, `me:${PASSWORD}@`) });
+      const error = await sender.fail({ url: `${scheme}://example.test/`, ...POST });
+      expect(proxy.received[0]).toContain(basic);
+      const shown = inspect(error, { depth: 9, showHidden: true });
+      expect(shown).not.toContain(PASSWORD);
+      expect(shown).not.toContain(basic);
+    }
   });
 
   test('is silent: the connect timeout, and an abort', async () => {
