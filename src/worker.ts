@@ -179,6 +179,8 @@ export class PatientWorker {
     this.#running ??= this.#discard();
     // A worker cannot be stopped before it runs.
     await this.#started;
+    // Its polls go on meanwhile: what they bring is given back.
+    await this.#drain();
     stop(this.#requests);
     return await this.#running;
   }

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** A permit to fetch a request; whoever waits for one may give up. */
 interface Waiter {
   grant(): void;
@@ -30,6 +32,7 @@ export class Admission {
   #taken = 0;
   #permits = 0;
   #arrived = 0;
+  #lastArrival = -Infinity;
 
   constructor(max: number, onFull: () => void) {
     this.#max = max;
@@ -69,8 +72,22 @@ export class Admission {
 
   /** A request arrives with a permit. */
   arrive(): void {
+    this.#lastArrival = performance.now();
     this.#permits--;
     this.#arrived++;
+  }
+
+  /**
+   * Resolves when every permit has come back, when nothing has arrived with one for `ms`, or after
+   * `limit` ms.
+   */
+  async quiet(ms: number, limit: number): Promise<void> {
+    const end = performance.now() + limit;
+    while (this.#permits > 0) {
+      const left = Math.min(this.#lastArrival + ms, end) - performance.now();
+      if (left <= 0) return;
+      await delay(Math.min(left, 50));
+    }
   }
 
   /** A place if there is one now and nobody waits for it. */

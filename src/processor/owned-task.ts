@@ -101,7 +101,7 @@ export abstract class OwnedTask<P extends { returns: number } = { returns: numbe
     if (isNewer(attempt, this.#attempt)) {
       const isNext = attempt.number === this.#attempt.number + 1;
       this.#attempt = attempt;
-      this.absorb((attempt.progress ?? {}) as Partial<P>, isNext);
+      this.absorb(attempt.progress ?? {}, isNext);
       // The attempt before did not crash; Temporal learns it with the next heartbeat.
       this.progress = { ...this.progress, returns: this.progress.returns + 1 };
       this.wake();

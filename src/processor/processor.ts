@@ -33,6 +33,13 @@ export interface StopOptions {
 
 type Running = Registration & { answer: 'run' };
 
+/**
+ * ms. Whoever fetches requests is cut off at the end of a drain, and what Temporal has just handed
+ * out then waits for its heartbeat timeout. On a busy queue the open permits bring something before
+ * that, and it is given back.
+ */
+const QUIET = 5_000;
+
 /** ms for the endings that the end of a drain brings about; each is a call or two to Temporal. */
 const LAST_DELIVERY = 5_000;
 
@@ -198,6 +205,7 @@ export class Processor {
       if (task.request.resendable || task.phase !== 'sent') task.interrupt('returned');
     }
     await this.#idle(drainTimeout - shutdownTimeout);
+    await this.#admission.quiet(QUIET, drainTimeout);
     const lost = new Set<RequestTask>();
     for (const task of running) {
       if (task.phase === 'sent' && !task.interruption) lost.add(task);
