@@ -1,6 +1,13 @@
 export { PatientClient, type PatientClientOptions, type RequestHandle } from './client.ts';
 export { optionsFromEnvironment } from './config/environment.ts';
 export { ConfigError, type PatientOptions } from './config/options.ts';
+export type {
+  FinalRequest,
+  Preprocessor,
+  PreprocessorContext,
+  RequestChanges,
+} from './http/preprocessors.ts';
+export type { SecretSource } from './http/secret-source.ts';
 export { PatientPlugin, type PatientPluginOptions } from './plugin.ts';
 export type { ObservedError, ProcessorObserver, TaskView } from './processor/observers.ts';
 export { bundleWorkflows, PatientWorker, type PatientWorkerOptions } from './worker.ts';
@@ -10,7 +17,9 @@ export type {
   Callback,
   CallbackArgument,
   FailureDetail,
+  MultipartPart,
   RequestSpec,
+  SecretRef,
   WireError,
   WireResponse,
 } from './shared/wire.ts';

@@ -7,6 +7,7 @@ import {
   type WorkerOptions,
   type WorkerPlugin,
 } from '@temporalio/worker';
+import { checkFunctions } from './config/functions.ts';
 import { ConfigError, resolveOptions } from './config/options.ts';
 import { PatientCodec, withCodec } from './payload/patient-codec.ts';
 import { requestsQueue } from './shared/constants.ts';
@@ -52,7 +53,8 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
 
   /** @throws ConfigError for wrong options */
   constructor({ processor = true, ...options }: PatientPluginOptions = {}) {
-    const { observers: _, workflowBundle: __, ...checked } = options;
+    const { observers: _, workflowBundle: __, secrets, preprocessors, ...checked } = options;
+    checkFunctions({ secrets, preprocessors });
     const resolved = resolveOptions(checked);
     this.#taskQueue = resolved.taskQueue;
     this.#codec = new PatientCodec(resolved);

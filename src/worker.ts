@@ -14,6 +14,7 @@ import { createRequestActivities } from '../activities/submit.ts';
 import { ActivityRpc } from './completion/activity-rpc.ts';
 import { createOutcomeSeal } from './completion/outcome-seal.ts';
 import { TemporalCompletion } from './completion/temporal-completion.ts';
+import { checkFunctions } from './config/functions.ts';
 import {
   ConfigError,
   resolveOptions,
@@ -21,7 +22,7 @@ import {
   type ResolvedOptions,
 } from './config/options.ts';
 import { createTlsContext } from './config/tls-context.ts';
-import { createTransport } from './http/transport.ts';
+import { createTransport, type TransportFunctions } from './http/transport.ts';
 import { MemoryLiveness } from './liveness/memory.ts';
 import type { Liveness } from './liveness/port.ts';
 import { RedisLiveness, type RedisLivenessOptions } from './liveness/redis.ts';
@@ -37,7 +38,7 @@ const MAX_POLLERS = 10;
 /** ms between two looks for payloads that are old enough to be deleted. */
 const UPKEEP = 60 * 60 * 1000;
 
-export interface PatientWorkerOptions extends PatientOptions {
+export interface PatientWorkerOptions extends PatientOptions, TransportFunctions {
   /** Stays open until `run()` has resolved: what is in flight is delivered through it. */
   connection: NativeConnection;
   /** Default `default`. */
@@ -79,16 +80,18 @@ export class PatientWorker {
 
   /** @throws ConfigError for wrong options */
   static async create(options: PatientWorkerOptions): Promise<PatientWorker> {
-    const { connection, namespace, identity, dataConverter, observers, workflowBundle, ...rest } =
+    const { connection, namespace, identity, dataConverter, observers, workflowBundle, ...other } =
       options;
+    const { secrets, preprocessors, ...rest } = other;
     const resolved = resolveOptions(rest);
+    const functions = checkFunctions({ secrets, preprocessors });
     const log = Runtime.instance().logger;
     const converter = withCodec(dataConverter, new PatientCodec(resolved));
     const codec = codecOf(converter);
     await checkStore(codec);
     await checkRetention(resolved, connection, namespace ?? 'default');
     const transport = createTransport({
-      ...resolved,
+      ...{ ...resolved, ...functions },
       secureContext: createTlsContext(resolved.tls),
     });
     const requests: { worker?: Worker } = {};

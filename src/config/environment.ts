@@ -4,9 +4,8 @@ import { formatPath, formatProblems, problemsOf, type Problem } from './problems
 
 type Schema = z.core.$ZodType;
 
-/** Read by tests, set-up scripts and `patient codec-server`. */
-const FOREIGN = /^PATIENT_(TEST_.*|CACHE_DIR|CODEC_SERVER_TOKEN)$/;
-const LATER = /^PATIENT_SECRET_.+$/;
+/** Secrets, read when they are needed; read by tests, set-up scripts and `patient codec-server`. */
+const FOREIGN = /^PATIENT_(SECRET_.+|TEST_.*|CACHE_DIR|CODEC_SERVER_TOKEN)$/;
 
 const BOOLEANS = new Map([
   ['true', true],
@@ -37,8 +36,7 @@ export function optionsFromEnvironment(
     if (leaf) {
       assign(options, leaf.option.split('.'), coerce(text, leaf.schema));
     } else {
-      const message = LATER.test(variable) ? 'not yet supported' : 'unknown variable';
-      problems.push({ path: [variable], message });
+      problems.push({ path: [variable], message: 'unknown variable' });
     }
   }
   const parsed = optionsSchema.safeParse(options);

@@ -73,6 +73,13 @@ export function visible() {
   return z.string({ error }).regex(VISIBLE, { error });
 }
 
+export function base64() {
+  const error = 'expected standard base64 with its padding';
+  return z
+    .string({ error })
+    .refine((text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text), { error });
+}
+
 export function flag() {
   return z.boolean({ error: 'expected true or false' });
 }

@@ -1,36 +1,15 @@
 import { z } from 'zod';
+import { isHeaderName, isHeaderValue, isTransportHeader } from '../shared/header-rules.ts';
+import { headerSecretSchema, isSecretRef } from './secret-ref.ts';
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** No CR, LF, NUL or other control: a value cannot start a header of its own. */
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-
-/** They frame the message or name its target, so they are the transport's. */
-const OWNED = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Refused until secrets exist; the value itself is never part of a message. */
-export function noSecret(expected: string): z.core.$ZodErrorMap {
-  return ({ input }) =>
-    typeof input === 'object' && input !== null && '$secret' in input
-      ? 'secret references are not yet supported'
-      : expected;
-}
+/** They are shown in logs and errors, and stay the same over tries. */
+const IDS = ['x-request-id', 'idempotency-key'];
 
 /** A header value on one line. */
 export function headerValue() {
   const error =
     'expected characters that a header can hold (no line break, control or non-Latin-1)';
-  return z.string({ error: 'expected a string' }).regex(VALUE, { error });
+  return z.string({ error: 'expected a string' }).refine(isHeaderValue, { error });
 }
 
 /** Header names and values, as the spec gives them; the result's names are lower-case. */
@@ -38,12 +17,12 @@ export const headersSchema = z
   .record(
     z
       .string()
-      .regex(TOKEN, { error: 'expected header names' })
-      .refine((name) => !OWNED.has(name.toLowerCase()), {
+      .refine(isHeaderName, { error: 'expected header names', abort: true })
+      .refine((name) => !isTransportHeader(name), {
         error: 'is set by the transport and cannot be given',
       }),
-    z.union([headerValue(), z.array(headerValue()).min(1)], {
-      error: noSecret('expected a string or a non-empty array of strings'),
+    z.union([headerValue(), z.array(headerValue()).min(1), headerSecretSchema], {
+      error: 'expected a string, a non-empty array of strings or { $secret }',
     }),
     { error: 'expected an object of header names and values' },
   )
@@ -54,6 +33,11 @@ export const headersSchema = z
       spelling.set(name.toLowerCase(), name);
       if (other === undefined) continue;
       ctx.addIssue({ code: 'custom', path: [name], message: `is the same header as ${other}` });
+    }
+    for (const id of IDS) {
+      const name = spelling.get(id);
+      if (name === undefined || !isSecretRef(headers[name])) continue;
+      ctx.addIssue({ code: 'custom', path: [name], message: 'cannot be a secret' });
     }
     return Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),

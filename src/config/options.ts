@@ -129,6 +129,11 @@ export const optionsSchema = z.strictObject({
       'Age, a day or more, at which a payload may go from its store; longer than any workflow and ' +
         "its namespace's retention together.",
     ),
+  secretsDirectory: z
+    .string({ error: 'expected the path of a directory' })
+    .min(1, { error: 'expected the path of a directory' })
+    .optional()
+    .describe('Directory of secrets, one file each, as Docker and Kubernetes mount them.'),
   deployment: deployment.optional(),
   logLevel: choice(['trace', 'debug', 'info', 'warn', 'error'])
     .default('info')

@@ -3,9 +3,11 @@ import { invalidRequest } from '../shared/errors.ts';
 import { headerSafe } from '../shared/request-id.ts';
 import { isResendable } from '../shared/resend.ts';
 import type { RequestBody, ResolvedRequest } from '../shared/resolved-request.ts';
+import type { MultipartPart, SecretRef } from '../shared/wire.ts';
 import type { RequestDefaults } from './options.ts';
 import { describeKind, describeValue, formatProblems, problemsOf } from './problems.ts';
 import { mergeRetry } from './retry.ts';
+import { isSecretRef } from './secret-ref.ts';
 import { specRules } from './spec-rules.ts';
 import { requestSpecSchema } from './spec-schema.ts';
 
@@ -21,6 +23,7 @@ const PRIVATE = new Set<PropertyKey>([
   'json',
   'form',
   'bodyBase64',
+  'multipart',
   'idempotencyKey',
   'proxyUrl',
 ]);
@@ -53,7 +56,9 @@ export function resolveRequest(
 ): ResolvedRequest {
   const checked = checkSpec(spec);
   const { defaults } = context;
-  const { method, headers = {}, resend, idempotencyKey: key } = checked;
+  const { method, resend, idempotencyKey: key } = checked;
+  const [headers, secretHeaders] = withoutSecrets(checked.headers ?? {});
+  const [params, secretParams] = withoutSecrets(checked.params ?? {});
   const requestId = checked.requestId ?? context.requestId;
   const idempotencyKey = key === true ? headerSafe(requestId) : key || undefined;
   const hasIdempotencyKey = Boolean(idempotencyKey ?? headers['idempotency-key']);
@@ -62,7 +67,12 @@ export function resolveRequest(
     url: checked.url,
     method,
     headers,
-    params: checked.params ?? {},
+    params,
+    secrets:
+      secretHeaders || secretParams
+        ? { headers: secretHeaders ?? {}, params: secretParams ?? {} }
+        : undefined,
+    preprocessors: checked.preprocessors ?? [],
     body: bodyOf(checked),
     timeout: checked.timeout ?? defaults.requestTimeout,
     connectTimeout: checked.connectTimeout ?? defaults.connectTimeout,
@@ -82,9 +92,29 @@ export function resolveRequest(
   };
 }
 
-function bodyOf({ body, json, form, bodyBase64 }: CheckedSpec): RequestBody | undefined {
+type Plain<T> = Exclude<T, { $secret: string }>;
+
+/** The values, and apart from them the references, if there are any. */
+function withoutSecrets<T>(
+  record: Record<string, T>,
+): [Record<string, Plain<T>>, Record<string, SecretRef> | undefined] {
+  if (!Object.values(record).some(isSecretRef)) {
+    return [record as Record<string, Plain<T>>, undefined];
+  }
+  const values: Record<string, Plain<T>> = {};
+  const secrets: Record<string, SecretRef> = {};
+  for (const [name, value] of Object.entries(record)) {
+    if (isSecretRef(value)) secrets[name] = value;
+    else values[name] = value as Plain<T>;
+  }
+  return [values, secrets];
+}
+
+function bodyOf(checked: CheckedSpec): RequestBody | undefined {
+  const { body, json, form, bodyBase64, multipart } = checked;
   if (body !== undefined) return { kind: 'text', value: body };
   if (json !== undefined) return { kind: 'json', value: json };
   if (form !== undefined) return { kind: 'form', value: form };
+  if (multipart !== undefined) return { kind: 'multipart', value: multipart as MultipartPart[] };
   return bodyBase64 === undefined ? undefined : { kind: 'base64', value: bodyBase64 };
 }

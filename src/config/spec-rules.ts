@@ -24,6 +24,11 @@ export function* specRules(spec: Record<string, unknown>): Generator<Problem> {
     yield { path: ['idempotencyKey'], message: `expected one key, got headers.${header} too` };
   }
 
+  const contentType = keysOf(spec.headers).find((name) => name.toLowerCase() === 'content-type');
+  if (contentType !== undefined && spec.multipart !== undefined) {
+    yield { path: ['headers', contentType], message: 'is set by the transport with multipart' };
+  }
+
   for (const field of ['headers', 'params', 'form']) {
     // A record drops this one name without a word.
     if (keysOf(spec[field]).includes('__proto__')) {

@@ -2,11 +2,23 @@ import { z } from 'zod';
 import { DEFAULT_HEARTBEAT_TIMEOUT, METHODS } from '../shared/constants.ts';
 import type { RequestSpec } from '../shared/wire.ts';
 import { callbackSchema } from './callback.ts';
-import { choice, duration, flag, integer, later, positive, visible } from './fields.ts';
-import { headersSchema, noSecret } from './headers.ts';
+import {
+  base64,
+  choice,
+  duration,
+  flag,
+  integer,
+  later,
+  name,
+  positive,
+  visible,
+} from './fields.ts';
+import { headersSchema } from './headers.ts';
 import { jsonBodySchema, jsonSchema } from './json.ts';
+import { multipartSchema } from './multipart.ts';
 import { specProxyUrl } from './proxy.ts';
 import { retrySchema } from './retry.ts';
+import { secretRefSchema } from './secret-ref.ts';
 import { urlSchema } from './target-url.ts';
 
 export const MAX_RESPONSE_SIZE = 100 * 1024 * 1024;
@@ -17,13 +29,16 @@ const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
 });
 const pairs = z.record(
   z.string(),
-  z.union([scalar, z.array(scalar)], {
-    error: noSecret('expected a scalar or an array of scalars'),
+  z.union([scalar, z.array(scalar)], { error: 'expected a scalar or an array of scalars' }),
+  { error: 'expected an object of names and values' },
+);
+const params = z.record(
+  z.string(),
+  z.union([scalar, z.array(scalar), secretRefSchema], {
+    error: 'expected a scalar, an array of scalars or { $secret }',
   }),
   { error: 'expected an object of names and values' },
 );
-
-const base64 = { error: 'expected standard base64 with its padding' };
 
 const priority = z
   .strictObject(
@@ -51,22 +66,28 @@ export const requestSpecSchema = z.strictObject({
     .pipe(z.enum(METHODS, method))
     .prefault('GET')
     .describe('`GET`, `HEAD`, `POST`, `PUT`, `PATCH` or `DELETE`, in any case.'),
-  headers: headersSchema.optional().describe('Names and values; an array repeats the header.'),
-  params: pairs
+  headers: headersSchema
     .optional()
-    .describe("Appended to the URL's query; an array repeats the key, `null` is a bare key."),
+    .describe('Names and values; an array repeats the header, `{ $secret }` is a secret.'),
+  params: params
+    .optional()
+    .describe(
+      "Appended to the URL's query; an array repeats the key, `null` is a bare key, " +
+        '`{ $secret }` a secret.',
+    ),
   body: z
     .string({ error: 'expected a string' })
     .optional()
-    .describe('Text body. At most one of `body`, `json`, `form`, `bodyBase64`.'),
+    .describe('Text body. At most one of `body`, `json`, `form`, `bodyBase64`, `multipart`.'),
   json: jsonBodySchema.optional().describe('JSON body; `null` is sent as `null`.'),
   form: pairs.optional().describe('`application/x-www-form-urlencoded` body.'),
-  bodyBase64: z
-    .string(base64)
-    .refine((text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text), base64)
+  bodyBase64: base64().optional().describe('Binary body.'),
+  multipart: multipartSchema
     .optional()
-    .describe('Binary body.'),
-  multipart: later().describe('Not yet supported.'),
+    .describe(
+      '`multipart/form-data` body: parts `{ name, value, filename, contentType }`, with ' +
+        '`valueBase64` or `json` in place of `value`.',
+    ),
   timeout: duration()
     .optional()
     .describe('One try: connect, send, all hops, full body.')
@@ -116,7 +137,10 @@ export const requestSpecSchema = z.strictObject({
   result: choice(['full', 'status', 'none'])
     .default('full')
     .describe('What the request workflow itself returns when there is a callback.'),
-  preprocessors: later().describe('Not yet supported.'),
+  preprocessors: z
+    .array(name(), { error: 'expected an array of names' })
+    .optional()
+    .describe("Names of the worker's preprocessors, run in this order on what is about to go out."),
   protocol: choice(['auto', 'http1', 'http2'])
     .default('auto')
     .describe(

@@ -26,7 +26,10 @@ export const urlSchema = z
       );
     }
     if (url.username || url.password) {
-      return refuse(`expected no credentials, got some in ${redactUrl(text).slice(0, 200)}`);
+      return refuse(
+        `expected no credentials, got some in ${redactUrl(text).slice(0, 200)} ` +
+          '(send them as headers.authorization: { $secret, username })',
+      );
     }
     url.hash = '';
     return url.href;

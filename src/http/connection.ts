@@ -1,7 +1,7 @@
 import type { Headers, PreparedRequest } from './prepare.ts';
 
 /** A request as it goes over a connection: the body is asked for its bytes when it may begin. */
-export interface OutgoingRequest extends Omit<PreparedRequest, 'body'> {
+export interface OutgoingRequest extends Pick<PreparedRequest, 'url' | 'method' | 'headers'> {
   /** Null: none, and nothing to wait for. Else nothing goes out before its first piece or its end. */
   body: AsyncIterable<Buffer> | null;
 }

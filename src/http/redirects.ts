@@ -1,8 +1,9 @@
 import { RequestError } from '../shared/errors.ts';
 import type { ErrorType } from '../shared/errors.ts';
-import type { ResolvedRequest } from '../shared/resolved-request.ts';
+import type { RequestSecrets, ResolvedRequest } from '../shared/resolved-request.ts';
 import { redactUrl } from '../shared/url.ts';
 import type { PreparedRequest } from './prepare.ts';
+import type { Redaction } from './redaction.ts';
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
@@ -30,8 +31,15 @@ export class RedirectChain {
   readonly #visited = new Set<string>();
   readonly #rules: Pick<ResolvedRequest, 'maxRedirects' | 'allowDowngrade'>;
 
-  constructor(rules: Pick<ResolvedRequest, 'maxRedirects' | 'allowDowngrade'>) {
+  readonly #redaction: Redaction | undefined;
+
+  /** `redaction` knows the secrets that are sent, if there are any. */
+  constructor(
+    rules: Pick<ResolvedRequest, 'maxRedirects' | 'allowDowngrade'>,
+    redaction?: Redaction,
+  ) {
     this.#rules = rules;
+    this.#redaction = redaction;
   }
 
   /** The request that follows `from`, or a RequestError. */
@@ -53,8 +61,13 @@ export class RedirectChain {
       next.body = undefined;
       next.headers = without(next.headers, (name) => BODY_HEADERS.test(name));
     }
-    if (url.origin !== from.url.origin) {
+    if (url.origin === from.url.origin) {
+      next.secrets = from.secrets && withoutParams(from.secrets, url);
+    } else {
       next.headers = without(next.headers, (name) => ORIGIN_HEADERS.includes(name));
+      next.secrets = undefined;
+      next.preprocessors = [];
+      if (this.#redaction) dropSecrets(url, this.#redaction, label);
     }
     if (this.#visited.has(`${next.method} ${url.href}`)) {
       throw refuse('RedirectLoopError', `${label}: redirected back to ${redactUrl(url.href)}`);
@@ -97,6 +110,22 @@ function without(
   drop: (name: string) => boolean,
 ): PreparedRequest['headers'] {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !drop(name)));
+}
+
+/** A Location that names a parameter itself says what it is to be. */
+function withoutParams({ headers, params }: RequestSecrets, url: URL): RequestSecrets {
+  const missing = Object.entries(params).filter(([name]) => !url.searchParams.has(name));
+  return { headers, params: Object.fromEntries(missing) };
+}
+
+/** A server that echoes the query into its Location would hand a secret on. */
+function dropSecrets(url: URL, redaction: Redaction, label: string): void {
+  const pairs = url.search.slice(1).split('&');
+  const kept = pairs.filter((pair) => !redaction.finds(pair));
+  if (kept.length < pairs.length) url.search = kept.join('&');
+  if (redaction.finds(url.href)) {
+    throw refuse('RedirectRefusedError', `${label}: redirected to another origin with a secret`);
+  }
 }
 
 function refuse(type: ErrorType, message: string): RequestError {

@@ -5,19 +5,32 @@ import type { SecureContext } from 'node:tls';
 import { Connections } from './connections.ts';
 import type { ConnectionsOptions } from './connections.ts';
 import { createConnector } from './connector.ts';
+import type { Preprocessors } from './preprocessors.ts';
 import { createProxyChoice } from './proxy.ts';
 import type { ProxyOptions } from './proxy.ts';
+import { secretSource, type SecretSource } from './secret-source.ts';
 import { Try, transportClosed } from './try.ts';
 
-export interface TransportOptions extends AddressRules, ConnectionsOptions, ProxyOptions {
+/** What only code can give. */
+export interface TransportFunctions {
+  /** Asked for a secret before `secretsDirectory` and the environment are. */
+  secrets?: SecretSource;
+  /** By the names that requests call them by. */
+  preprocessors?: Preprocessors;
+}
+
+export interface TransportOptions
+  extends AddressRules, ConnectionsOptions, ProxyOptions, TransportFunctions {
   /** Sent where a request has no user-agent of its own. */
   userAgent: string;
   /** What TLS connections trust, and the certificate they show. */
   secureContext: SecureContext;
+  /** One file per secret, as Docker and Kubernetes mount them. */
+  secretsDirectory?: string | undefined;
 }
 
 export function createTransport(options: TransportOptions): Transport {
-  const { userAgent, secureContext } = options;
+  const { userAgent, secureContext, preprocessors = {} } = options;
   const connector = createConnector(createAddressGuard(options), secureContext);
   const connections = new Connections(connector, options);
   const inFlight = new Set<Try>();
@@ -28,8 +41,11 @@ export function createTransport(options: TransportOptions): Transport {
     inFlight.delete(settled);
     if (inFlight.size === 0) closing?.();
   };
-  const proxyFor = createProxyChoice(options);
-  const context = { connections, proxyFor, userAgent, onSettled };
+  const context = {
+    ...{ connections, userAgent, preprocessors, onSettled },
+    proxyFor: createProxyChoice(options),
+    secretSource: secretSource(options.secrets, options.secretsDirectory),
+  };
 
   return {
     send(request, hooks) {

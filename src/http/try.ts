@@ -7,12 +7,16 @@ import type { Connections } from './connections.ts';
 import { destinationOf } from './destination.ts';
 import type { Destination } from './destination.ts';
 import { toRequestError } from './error-map.ts';
+import { finishRequest } from './finish.ts';
 import { Hop } from './hop.ts';
 import type { HopOwner, HopResponse, Unanswered } from './hop.ts';
 import { prepareRequest } from './prepare.ts';
 import type { Headers, PreparedRequest } from './prepare.ts';
+import type { Preprocessors } from './preprocessors.ts';
 import type { ProxyChoice } from './proxy.ts';
 import { RedirectChain, redirectLocation } from './redirects.ts';
+import type { SecretSource } from './secret-source.ts';
+import { Secrets } from './secrets.ts';
 import { retryAdvice } from './retry-after.ts';
 import { decodeText } from './text.ts';
 
@@ -36,6 +40,8 @@ export interface TryContext {
   connections: Connections;
   proxyFor: ProxyChoice;
   userAgent: string;
+  secretSource: SecretSource;
+  preprocessors: Preprocessors;
   onSettled: (settled: Try) => void;
 }
 
@@ -51,6 +57,8 @@ export class Try implements HopOwner {
   #resolve!: (response: TransportResponse) => void;
   #reject!: (reason: unknown) => void;
   #current: PreparedRequest | undefined;
+  /** Undefined where there is nothing to put in and nothing to take out again. */
+  #secrets: Secrets | undefined;
   #chain: RedirectChain | undefined;
   #hop: Hop | undefined;
   #overall: NodeJS.Timeout | undefined;
@@ -81,6 +89,9 @@ export class Try implements HopOwner {
     } catch (error) {
       return this.#failWith(error);
     }
+    if (this.#request.secrets || this.#request.preprocessors.length > 0) {
+      this.#secrets = new Secrets(this.#context.secretSource);
+    }
     signal.addEventListener('abort', this);
     this.#overall = startTimer(this, 'timeout', this.#request.timeout);
     this.#dispatch();
@@ -103,7 +114,8 @@ export class Try implements HopOwner {
     this.#settle();
     this.#hop?.cancel();
     this.#hop = undefined;
-    this.#reject(reason);
+    const redaction = reason instanceof RequestError && this.#secrets?.redaction;
+    this.#reject(redaction ? redaction.error(reason) : reason);
   }
 
   /** The transport is closed by force. */
@@ -158,7 +170,7 @@ export class Try implements HopOwner {
     const location = redirectLocation(status, headers, this.#request.maxRedirects);
     if (location === undefined) return this.#deliver(response);
     try {
-      this.#chain ??= new RedirectChain(this.#request);
+      this.#chain ??= new RedirectChain(this.#request, this.#secrets?.redaction);
       this.#current = this.#chain.next(this.#current!, status, location);
     } catch (error) {
       return this.fail(error);
@@ -180,8 +192,19 @@ export class Try implements HopOwner {
   }
 
   #dispatch(maxIdle?: number): void {
-    const { connections, proxyFor } = this.#context;
     const request = this.#current!;
+    // At once, where there is nothing to wait for.
+    if (!this.#secrets) return this.#send(request, maxIdle);
+    finishRequest(request, this.#secrets, this.#context.preprocessors).then(
+      (finished) => {
+        if (!this.#settled) this.#send(finished, maxIdle);
+      },
+      (error: unknown) => this.#failWith(error),
+    );
+  }
+
+  #send(request: PreparedRequest, maxIdle: number | undefined): void {
+    const { connections, proxyFor } = this.#context;
     this.#hop = new Hop(this, request);
     try {
       const proxy = proxyFor(request.url, this.#request.proxyUrl);
@@ -226,7 +249,7 @@ export class Try implements HopOwner {
 
   #toResponse({ status, headers, body }: HopResponse): TransportResponse {
     const { url, method } = this.#current!;
-    return {
+    const response = {
       status,
       headers,
       ...(body ? decodeText(body, single(headers['content-type'])) : NO_BODY),
@@ -235,6 +258,7 @@ export class Try implements HopOwner {
       redirects: this.#chain?.urls ?? [],
       advice: retryAdvice(status, headers),
     };
+    return this.#secrets?.redaction.response(response) ?? response;
   }
 
   #settle(): void {
@@ -256,8 +280,9 @@ export class Try implements HopOwner {
     this.#step = undefined;
   }
 
-  get #phase(): 'connect' | 'sent' {
-    return this.#sent ? 'sent' : 'connect';
+  get #phase(): Phase {
+    if (this.#sent) return 'sent';
+    return this.#hop ? 'connect' : 'prepare';
   }
 
   get #label(): string {

@@ -1,5 +1,5 @@
 import type { Method } from './constants.ts';
-import type { Json, Protocol, Scalar } from './wire.ts';
+import type { Json, MultipartPart, Protocol, Scalar, SecretRef } from './wire.ts';
 
 export interface ResolvedRetry {
   maximumAttempts: number;
@@ -14,7 +14,14 @@ export type RequestBody =
   | { kind: 'text'; value: string }
   | { kind: 'json'; value: unknown }
   | { kind: 'form'; value: Record<string, Scalar | Scalar[]> }
-  | { kind: 'base64'; value: string };
+  | { kind: 'base64'; value: string }
+  | { kind: 'multipart'; value: MultipartPart[] };
+
+/** Headers and parameters whose values the worker puts in when it sends. */
+export interface RequestSecrets {
+  headers: Readonly<Record<string, SecretRef>>;
+  params: Readonly<Record<string, SecretRef>>;
+}
 
 /**
  * A validated spec with every default filled in: durations are milliseconds, sizes bytes,
@@ -26,6 +33,9 @@ export interface ResolvedRequest {
   method: Method;
   headers: Record<string, string | string[]>;
   params: Record<string, Scalar | Scalar[]>;
+  /** Kept apart from the rest, so that no URL or header that is shown can hold one. */
+  secrets: RequestSecrets | undefined;
+  preprocessors: readonly string[];
   body: RequestBody | undefined;
   timeout: number;
   connectTimeout: number;

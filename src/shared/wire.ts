@@ -11,6 +11,8 @@ export interface SecretRef {
   $secret: string;
   /** Put before the value, e.g. `'Bearer '`. */
   prefix?: string;
+  /** In a header: HTTP Basic credentials of this user, with the secret as the password. */
+  username?: string;
 }
 
 export type Scalar = string | number | boolean | null;
@@ -68,6 +70,23 @@ export type Resend = 'auto' | 'always' | 'never';
 /** `auto`: HTTP/2 where a TLS server offers it, else HTTP/1.1. */
 export type Protocol = 'auto' | 'http1' | 'http2';
 
+/** One part of a `multipart/form-data` body, with one of `value`, `valueBase64` and `json`. */
+export interface MultipartPart {
+  name: string;
+  /** Text. */
+  value?: string;
+  /** Binary. */
+  valueBase64?: string;
+  json?: unknown;
+  /** Makes it a file. */
+  filename?: string;
+  /**
+   * Default `application/json` for `json`, `application/octet-stream` for `valueBase64` and files,
+   * none for text.
+   */
+  contentType?: string;
+}
+
 export interface FlowOptions {
   key?: string;
   rate?: number;
@@ -102,7 +121,8 @@ export interface RequestSpec {
   form?: Record<string, Scalar | Scalar[]>;
   /** Binary body. */
   bodyBase64?: string;
-  multipart?: unknown[];
+  /** `multipart/form-data` body. */
+  multipart?: MultipartPart[];
   /** One try: connect, send, all hops, full body. Default 60 s. */
   timeout?: Duration;
   /** Default: the worker's `connectTimeout` (10 s). */
@@ -132,6 +152,7 @@ export interface RequestSpec {
   callbackArgs?: Json;
   /** Default `full`. */
   result?: ResultMode;
+  /** Run in the worker, in this order, on the request as it is about to go out. */
   preprocessors?: string[];
   protocol?: Protocol;
   /** Default: the worker's `proxyUrl`; `null` goes without. */

@@ -9,9 +9,12 @@ import type { Json, Phase } from '../shared/wire.ts';
 /** One try of a request, as it would go out. */
 export interface TestRequest {
   method: Method;
-  /** With its query. */
+  /** With its query, without parameters that are secrets. */
   url: string;
-  /** Lower-case names, with those that Patient HTTP adds. */
+  /**
+   * Lower-case names, with those that Patient HTTP adds. A secret is `[secret NAME]`;
+   * preprocessors are not run.
+   */
   headers: Record<string, string | string[]>;
   /** As UTF-8 text; null when it has none. */
   body: string | null;
@@ -68,6 +71,9 @@ export function answeringTransport(
 
 function viewOf(request: ResolvedRequest, userAgent: string): TestRequest {
   const { url, method, headers, body } = prepareRequest(request, userAgent);
+  for (const [name, { $secret, prefix = '' }] of Object.entries(request.secrets?.headers ?? {})) {
+    headers[name] = `${prefix}[secret ${$secret}]`;
+  }
   const { requestId, callbackArgs } = request;
   const text = body ? encodeBody(body).toString('utf8') : null;
   return { method, url: url.href, headers, body: text, requestId, callbackArgs };

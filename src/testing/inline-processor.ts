@@ -2,9 +2,10 @@ import { CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import { finalFailure, retryFailure } from '../completion/failure.ts';
 import { resultsOf } from '../completion/batch-results.ts';
 import { encodeOutcome } from '../completion/outcome.ts';
+import { checkFunctions } from '../config/functions.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from '../config/options.ts';
 import { createTlsContext } from '../config/tls-context.ts';
-import { createTransport } from '../http/transport.ts';
+import { createTransport, type TransportFunctions } from '../http/transport.ts';
 import { MemoryLiveness } from '../liveness/memory.ts';
 import { Processor } from '../processor/processor.ts';
 import type { BatchInput, BatchTask } from '../processor/batch-task.ts';
@@ -19,7 +20,7 @@ import type { WireResponse } from '../shared/wire.ts';
 import { answeringTransport, type Respond } from './answers.ts';
 
 /** The options of a worker. Private addresses are allowed by default: tests run their APIs there. */
-export interface InlineOptions extends PatientOptions {
+export interface InlineOptions extends PatientOptions, TransportFunctions {
   /** Answers in place of the network. @default the requests are really sent */
   respond?: Respond;
 }
@@ -34,11 +35,15 @@ export class InlineProcessor implements AsyncDisposable {
   #started: Promise<void> | undefined;
 
   /** @throws ConfigError for wrong options */
-  constructor({ respond, ...options }: InlineOptions) {
+  constructor({ respond, secrets, preprocessors, ...options }: InlineOptions) {
+    const functions = checkFunctions({ secrets, preprocessors });
     this.options = resolveOptions({ allowPrivateAddresses: true, ...options });
     this.#transport = respond
       ? answeringTransport(respond, this.options)
-      : createTransport({ ...this.options, secureContext: createTlsContext(this.options.tls) });
+      : createTransport({
+          ...{ ...this.options, ...functions },
+          secureContext: createTlsContext(this.options.tls),
+        });
     const { maxConnections, maxCrashes } = this.options;
     this.#processor = new Processor({
       ...{ maxConnections, maxCrashes, log },

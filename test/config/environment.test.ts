@@ -46,6 +46,7 @@ describe('environment', () => {
       PATIENT_PAYLOAD_STORE: 'file:///var/payloads',
       PATIENT_PAYLOAD_THRESHOLD: '1000',
       PATIENT_PAYLOAD_RETENTION: '90 days',
+      PATIENT_SECRETS_DIRECTORY: '/run/secrets',
       PATIENT_DEPLOYMENT_NAME: 'n',
       PATIENT_DEPLOYMENT_BUILD_ID: 'b',
       PATIENT_LOG_LEVEL: 'debug',
@@ -90,6 +91,7 @@ describe('environment', () => {
       payloadStore: 'file:///var/payloads',
       payloadThreshold: 1000,
       payloadRetention: '90 days',
+      secretsDirectory: '/run/secrets',
       deployment: { name: 'n', buildId: 'b' },
       logLevel: 'debug',
     });
@@ -137,7 +139,6 @@ describe('environment', () => {
 
     expect(configError(() => optionsFromEnvironment(env)).split('; ')).toEqual([
       'PATIENT_MAX_CONNECTION: unknown variable',
-      'PATIENT_SECRET_STRIPE: not yet supported',
       'PATIENT_RETRY: unknown variable',
       'PATIENT_MAX_CONNECTIONS: expected an integer from 1, got 0',
       'PATIENT_REDIS_URL: expected a redis:// or rediss:// URL, got another string',

@@ -86,6 +86,10 @@ const WRONG: Record<string, Wrong[]> = {
   maxCrashes: integers(0),
   batchDirectory: names,
   callbackTaskQueue: names,
+  secretsDirectory: [
+    ['', undefined, 'expected the path of a directory'],
+    [5, undefined, 'expected the path of a directory'],
+  ],
   retry: [[3, undefined, 'expected an object of retry options']],
   'retry.maximumAttempts': integers(1, 1000),
   'retry.statuses': [[503, undefined, 'expected an array of statuses']],
@@ -370,6 +374,7 @@ describe('accepted options', () => {
     maxCrashes: 0,
     batchDirectory: '/srv/batches',
     callbackTaskQueue: 'callbacks',
+    secretsDirectory: '/run/secrets',
     retry: {
       maximumAttempts: 1,
       statuses: [],

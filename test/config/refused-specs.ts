@@ -43,12 +43,22 @@ const choices: Case[] = [
 const pairs: Case[] = [
   ['a=1', 'expected an object', 'got a string of 3 characters'],
   [[['a', SECRET]], 'expected an object', 'got an array'],
-  [{ a: { b: SECRET } }, '.a: expected a scalar', 'got an object'],
   [{ a: NaN }, '.a: expected a scalar', 'got NaN'],
   [{ a: [1, Infinity] }, '.a[1]: expected a string, finite number', 'got Infinity'],
   [{ a: [[SECRET]] }, '.a[0]: expected a string, finite number', 'got an array'],
-  [{ a: { $secret: SECRET } }, '.a: secret references are not yet supported'],
   [JSON.parse('{"__proto__":"x"}'), '.__proto__: is not a possible name'],
+];
+
+/** References to secrets that are none, and what is wrong with them. */
+const secretRefs: Case[] = [
+  [{ x: {} }, '.x.$secret: expected 1 to 128 letters', 'got undefined'],
+  [{ x: { $secret: `${SECRET} x` } }, '.x.$secret: expected 1 to 128 letters', '8 characters'],
+  [{ x: { $secret: '../etc' } }, '.x.$secret: expected 1 to 128 letters'],
+  [{ x: { $secret: '' } }, '.x.$secret: expected 1 to 128 letters'],
+  [{ x: { $secret: 'n'.repeat(129) } }, '.x.$secret: expected 1 to 128 letters'],
+  [{ x: { $secret: 5 } }, '.x.$secret: expected 1 to 128 letters', 'got a number'],
+  [{ x: { $secret: 'N', prefix: `${SECRET}\n` } }, '.x.prefix: expected text', '7 characters'],
+  [{ x: { $secret: 'N', value: SECRET } }, '.x.value: unknown field'],
 ];
 
 const later: Case[] = [
@@ -123,13 +133,23 @@ export const REFUSED: Record<string, Case[]> = {
     [{ x: [] }, '.x: '],
     [{ x: 5 }, '.x: expected a string', 'got a number'],
     [{ x: null }, '.x: expected a string', 'got null'],
-    [{ x: { $secret: SECRET } }, '.x: secret references are not yet supported'],
+    ...secretRefs,
+    [{ x: [{ $secret: 'N' }] }, '.x[0]: expected a string', 'got an object'],
+    [{ x: { $secret: 'N', username: 'a:b' } }, '.x.username: expected a username without a colon'],
+    [{ x: { $secret: 'N', prefix: 'a', username: 'b' } }, '.x: expected prefix or username'],
+    [{ 'X-Request-Id': { $secret: 'N' } }, '.X-Request-Id: cannot be a secret'],
+    [{ 'idempotency-key': { $secret: 'N' } }, '.idempotency-key: cannot be a secret'],
     [{ Accept: 'a', accept: SECRET }, '.accept: is the same header as Accept'],
     [{ 'Content-Length': '5' }, '.Content-Length: is set by the transport'],
     ...OWNED.map((name): Case => [{ [name]: SECRET }, `.${name}: is set by the transport`]),
     [JSON.parse('{"__proto__":"x"}'), '.__proto__: is not a possible name'],
   ],
-  params: pairs,
+  params: [
+    ...pairs,
+    ...secretRefs,
+    [{ x: { $secret: 'N', username: 'u' } }, '.x.username: unknown field'],
+    [{ x: [{ $secret: 'N' }] }, '.x[0]: expected a string', 'got an object'],
+  ],
   body: [
     [5, 'expected a string', 'got a number'],
     [null, 'expected a string', 'got null'],
@@ -141,7 +161,7 @@ export const REFUSED: Record<string, Case[]> = {
     [Symbol(SECRET), 'expected a value that can be written as JSON', 'got a symbol'],
     [cyclic(), 'expected a value that can be written as JSON', 'got an object'],
   ],
-  form: pairs,
+  form: [...pairs, [{ a: { $secret: SECRET } }, '.a: expected a scalar', 'got an object']],
   bodyBase64: [
     [`${SECRET}!!`, 'expected standard base64', 'a string of 8 characters'],
     ['YQ', 'expected standard base64', 'a string of 2 characters'],
@@ -150,7 +170,23 @@ export const REFUSED: Record<string, Case[]> = {
     ['YWJj\nYWJj', 'expected standard base64'],
     [1, 'expected standard base64', 'got a number'],
   ],
-  multipart: later,
+  multipart: [
+    [SECRET, 'expected a non-empty array of parts', 'got a string of 6 characters'],
+    [[], 'expected a non-empty array of parts', 'got an array'],
+    [[SECRET], '[0]: expected { name, value, valueBase64 or json,', '6 characters'],
+    [[{ value: SECRET }], '[0].name: expected a string', 'got undefined'],
+    [[{ name: 'a' }], '[0]: expected one of value, valueBase64 and json, got none'],
+    [[{ name: 'a', value: SECRET, json: 1 }], '[0]: expected one of', 'got value and json'],
+    [[{ name: `${SECRET}\r\nx: y`, value: '' }], '[0].name: expected', '12 characters'],
+    [[{ name: 'a', value: '', filename: `${SECRET}\n` }], '[0].filename: expected'],
+    [[{ name: 'a', value: '', filename: `${SECRET}\0` }], '[0].filename: expected'],
+    [[{ name: 'a', value: '', contentType: `a/b\r\n${SECRET}` }], '[0].contentType: expected'],
+    [[{ name: 'a', value: '', contentType: SECRET }], '[0].contentType: expected a media type'],
+    [[{ name: 'a', valueBase64: `${SECRET}!` }], '[0].valueBase64: expected standard base64'],
+    [[{ name: 'a', json: 10n }], '[0].json: expected a value that can be written as JSON'],
+    [[{ name: 'a', value: 5 }], '[0].value: expected a string', 'got a number'],
+    [[{ name: 'a', value: '', type: SECRET }], '[0].type: unknown field'],
+  ],
   timeout: durations,
   connectTimeout: durations,
   firstByteTimeout: durations,
@@ -239,7 +275,12 @@ export const REFUSED: Record<string, Case[]> = {
     [deep(101), 'expected at most 100 levels'],
   ],
   result: choices,
-  preprocessors: later,
+  preprocessors: [
+    ['sign', 'expected an array of names', 'got "sign"'],
+    [null, 'expected an array of names', 'got null'],
+    [[''], '[0]: expected 1 to 1000 characters', 'got ""'],
+    [[5], '[0]: expected 1 to 1000 characters', 'got 5'],
+  ],
   protocol: choices,
   proxyUrl: [
     [5, 'expected an http:// or https:// URL', 'got a number'],

@@ -27,14 +27,36 @@ const ACCEPTED: Record<keyof RequestSpec, [given: unknown, checked?: unknown][]>
       { Accept: 'text/plain', 'X-A': ['1', '2'] },
       { accept: 'text/plain', 'x-a': ['1', '2'] },
     ],
+    [
+      {
+        Authorization: { $secret: 'API_KEY', prefix: 'Bearer ' },
+        'X-Basic': { $secret: 'a.b-c', username: 'me' },
+      },
+      {
+        authorization: { $secret: 'API_KEY', prefix: 'Bearer ' },
+        'x-basic': { $secret: 'a.b-c', username: 'me' },
+      },
+    ],
     [{ 'x-empty': '', 'x-latin': 'é', 'x-tab': 'a\tb' }],
   ],
-  params: [[{}], [{ a: 1, b: true, c: null, d: 'x', e: [1, null, 'y'], f: [] }]],
+  params: [
+    [{}],
+    [{ a: 1, b: true, c: null, d: 'x', e: [1, null, 'y'], f: [] }],
+    [{ key: { $secret: 'n'.repeat(128) }, token: { $secret: '_', prefix: 'ü' } }],
+  ],
   body: [['text'], ['']],
   json: [[null], [false], [0], [''], [[1]], [{ a: { b: [] } }]],
   form: [[{}], [{ a: 1, b: ['x', null, false] }]],
   bodyBase64: [[''], ['YQ=='], ['YWI='], ['YWJj'], ['//++']],
-  multipart: [[undefined]],
+  multipart: [
+    [
+      [
+        { name: 'a', value: '' },
+        { name: 'ü "b"', valueBase64: 'YQ==', filename: 'ä.bin', contentType: 'a/b; c="d e"' },
+        { name: 'c', json: null },
+      ],
+    ],
+  ],
   timeout: [
     ['30s', 30_000],
     [1],
@@ -76,7 +98,7 @@ const ACCEPTED: Record<keyof RequestSpec, [given: unknown, checked?: unknown][]>
   ],
   callbackArgs: [[null], [0], ['x'], [[1, [true]]], [{ a: { b: [null, 1.5] } }]],
   result: [['full'], ['status'], ['none']],
-  preprocessors: [[undefined]],
+  preprocessors: [[[]], [['sign', 'stamp', 'sign']]],
   protocol: [['auto'], ['http1']],
   proxyUrl: [[undefined]],
   flow: [[undefined]],
@@ -114,6 +136,8 @@ describe('a URL alone', () => {
       method: 'GET',
       headers: {},
       params: {},
+      secrets: undefined,
+      preprocessors: [],
       body: undefined,
       timeout: 60_000,
       connectTimeout: 10_000,
@@ -206,6 +230,21 @@ describe('defaults of the worker', () => {
   });
 });
 
+test('secrets are kept apart from what is shown', () => {
+  const authorization = { $secret: 'KEY', prefix: 'Bearer ' };
+  const headers = { Accept: 'a/b', Authorization: authorization };
+
+  expect(resolve({ url, headers, params: { q: 1 } })).toMatchObject({
+    headers: { accept: 'a/b' },
+    params: { q: 1 },
+    secrets: { headers: { authorization }, params: {} },
+  });
+  expect(resolve({ url, params: { q: 1, key: { $secret: 'KEY' } } })).toMatchObject({
+    params: { q: 1 },
+    secrets: { headers: {}, params: { key: { $secret: 'KEY' } } },
+  });
+});
+
 describe('body', () => {
   const post = { url, method: 'POST' };
   test.each([
@@ -219,6 +258,10 @@ describe('body', () => {
     [{ body: '' }, { kind: 'text', value: '' }],
     [{ form: { a: ['1', null] } }, { kind: 'form', value: { a: ['1', null] } }],
     [{ bodyBase64: 'YQ==' }, { kind: 'base64', value: 'YQ==' }],
+    [
+      { multipart: [{ name: 'a', value: 'b' }] },
+      { kind: 'multipart', value: [{ name: 'a', value: 'b' }] },
+    ],
     [
       { method: 'DELETE', json: 1 },
       { kind: 'json', value: 1 },

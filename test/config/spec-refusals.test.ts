@@ -44,6 +44,15 @@ describe('the spec as a whole', () => {
     expect(message).toBe('spec: expected at most 2097152 bytes as JSON, got 3000053');
   });
 
+  it('is refused for a content type beside multipart, which has its boundary there', () => {
+    const headers = { 'Content-Type': 'multipart/mixed' };
+    const multipart = [{ name: 'a', value: 'b' }];
+
+    expect(refusal({ url: 'https://api.test/', method: 'POST', headers, multipart })).toBe(
+      'headers.Content-Type: is set by the transport with multipart',
+    );
+  });
+
   it('is refused with all its problems at once', () => {
     const message = refusal({
       url: 'ftp://x',

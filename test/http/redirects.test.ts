@@ -268,6 +268,8 @@ describe('what another origin sees', () => {
       method: 'GET',
       headers,
       body: undefined,
+      secrets: undefined,
+      preprocessors: [],
     } as const;
     const next = chain.next(from, 302, 'https://a.test/');
     expect(next.headers).toEqual({ 'x-api': 'kept' });

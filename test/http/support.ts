@@ -18,6 +18,8 @@ export const defaults: Omit<ResolvedRequest, 'url'> = {
   method: 'GET',
   headers: {},
   params: {},
+  secrets: undefined,
+  preprocessors: [],
   body: undefined,
   timeout: 20_000,
   connectTimeout: 10_000,
