@@ -8,6 +8,9 @@ export type {
   RequestChanges,
 } from './http/preprocessors.ts';
 export type { SecretSource } from './http/secret-source.ts';
+export { awsSigner, type AwsSignerOptions } from './http/signers/aws.ts';
+export { hmacSigner, type HmacSignerOptions } from './http/signers/hmac.ts';
+export { webhookSigner, type WebhookSignerOptions } from './http/signers/webhook.ts';
 export { PatientPlugin, type PatientPluginOptions } from './plugin.ts';
 export type { ObservedError, ProcessorObserver, TaskView } from './processor/observers.ts';
 export { bundleWorkflows, PatientWorker, type PatientWorkerOptions } from './worker.ts';

@@ -28,7 +28,7 @@ export interface RequestChanges {
 
 export interface PreprocessorContext {
   /** The value of a secret; wherever the server echoes it, it is taken out. */
-  secret(name: string): Promise<string>;
+  secret: (name: string) => Promise<string>;
 }
 
 /**

@@ -58,7 +58,9 @@ export class Redaction {
 
   /** What a try ends with; its causes are copies, for libraries keep data of ours in errors. */
   error(error: unknown, depth = 0): unknown {
-    if (!(error instanceof Error) || this.#hidden.length === 0) return error;
+    if (this.#hidden.length === 0) return error;
+    if (typeof error === 'string') return this.text(error);
+    if (!(error instanceof Error)) return undefined;
     const cause = depth < MAX_CAUSES ? this.error(error.cause, depth + 1) : undefined;
     if (error instanceof RequestError) {
       const { type, message, phase, transient } = error;

@@ -56,7 +56,13 @@ export async function startTestEnvironment(
 ): Promise<TestEnvironment> {
   const { address: given, server: serverOptions, target: targetOptions, user, ...rest } = options;
   const { namespace = serverOptions?.namespace, identity, dataConverter, ...others } = rest;
-  const { observers: _, workflowBundle: __, ...checked } = others;
+  const {
+    observers: _,
+    workflowBundle: __,
+    secrets: ___,
+    preprocessors: ____,
+    ...checked
+  } = others;
   const shared = {
     ...(namespace !== undefined && { namespace }),
     ...(identity !== undefined && { identity }),
