@@ -148,3 +148,19 @@ test.each<[unknown, string]>([
     `baseUrl: expected an absolute URL, got ${quoted}`,
   );
 });
+
+test('secrets and preprocessors pass through a template, which stays as it is', () => {
+  const template: RequestTemplate = {
+    baseUrl: 'https://api.test/v1',
+    headers: { Authorization: { $secret: 'A', prefix: 'Bearer ' }, 'x-other': { $secret: 'B' } },
+    params: { key: { $secret: 'C' } },
+    preprocessors: ['stamp', 'sign'],
+  };
+  expect(apply(template, { url: 'a', headers: { authorization: { $secret: 'D' } } })).toEqual({
+    url: 'https://api.test/v1/a',
+    headers: { authorization: { $secret: 'D' }, 'x-other': { $secret: 'B' } },
+    params: { key: { $secret: 'C' } },
+    preprocessors: ['stamp', 'sign'],
+  });
+  expect(apply(template, { url: 'a', preprocessors: [] }).preprocessors).toEqual([]);
+});
