@@ -1,35 +1,26 @@
 import { z } from 'zod';
+import { isProxyUrl } from '../shared/proxy-url.ts';
 import { redactUrl } from '../shared/url.ts';
+import { secretRefSchema } from './secret-ref.ts';
 
 const EXPECTED = 'expected an http:// or https:// URL of a proxy';
 
 /** An origin with credentials, if the proxy wants some; no message shows them. */
 export function proxyUrl() {
   return z.string({ error: EXPECTED }).transform((text, ctx) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    const isProxy =
-      url && /^https?:$/.test(url.protocol) && url.pathname === '/' && !url.search && !url.hash;
-    if (isProxy && isDecodable(url.username) && isDecodable(url.password)) return url.href;
+    if (isProxyUrl(text)) return new URL(text).href;
     ctx.addIssue({ code: 'custom', message: `${EXPECTED}, got another string` });
     return z.NEVER;
   });
 }
 
-/** As it ends in a workflow's history: without credentials. */
+/** As it ends in a workflow's history: without credentials, or all of it a secret. */
 export function specProxyUrl() {
-  return proxyUrl().superRefine((text, ctx) => {
+  const shown = proxyUrl().superRefine((text, ctx) => {
     const { username, password } = new URL(text);
     if (!username && !password) return;
-    const message = `expected no credentials, got some in ${redactUrl(text)}`;
+    const message = `expected no credentials, got some in ${redactUrl(text)} (make it a { $secret })`;
     ctx.addIssue({ code: 'custom', message });
   });
-}
-
-function isDecodable(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
+  return z.union([shown, secretRefSchema], { error: `${EXPECTED} or { $secret }` });
 }

@@ -79,7 +79,7 @@ export function resolveRequest(
     firstByteTimeout: checked.firstByteTimeout,
     idleTimeout: checked.idleTimeout,
     protocol: checked.protocol,
-    proxyUrl: checked.proxyUrl,
+    proxyUrl: checked.proxyUrl as string | SecretRef | null | undefined,
     maxRedirects: checked.maxRedirects ?? defaults.maxRedirects,
     allowDowngrade: checked.allowDowngrade,
     maxResponseSize: checked.maxResponseSize ?? defaults.maxResponseSize,

@@ -150,7 +150,9 @@ export const requestSpecSchema = z.strictObject({
   proxyUrl: specProxyUrl()
     .nullable()
     .optional()
-    .describe('http or https, without credentials; `null` goes without a proxy.')
+    .describe(
+      'http or https, without credentials, or all of it as `{ $secret }`; `null` goes without a proxy.',
+    )
     .meta({ option: 'proxyUrl' }),
   flow: later().describe('Not yet supported.'),
   priority: priority.optional(),

@@ -1,5 +1,6 @@
 import { invalidRequest } from '../shared/errors.ts';
 import { isHeaderValue } from '../shared/header-rules.ts';
+import { isProxyUrl } from '../shared/proxy-url.ts';
 import type { SecretRef } from '../shared/wire.ts';
 import { appendParams } from './prepare.ts';
 import type { PreparedRequest } from './prepare.ts';
@@ -19,6 +20,17 @@ export async function finishRequest(
   const steps = findPreprocessors(request.preprocessors, preprocessors);
   const whole = request.secrets ? await withSecrets(request, request.secrets, secrets) : request;
   return preprocess(whole, steps, { secret: (name) => secrets.value(name) });
+}
+
+/** A proxy whose URL is a secret. What of its credentials could come back is hidden too. */
+export async function resolveProxyUrl(ref: SecretRef, secrets: Secrets): Promise<string> {
+  const { $secret: name } = ref;
+  const text = await secrets.resolve(ref);
+  if (!isProxyUrl(text)) {
+    throw invalidRequest(`proxyUrl: secret ${name} is no http:// or https:// URL of a proxy`);
+  }
+  secrets.hideUserinfo(name, new URL(text));
+  return text;
 }
 
 async function withSecrets(

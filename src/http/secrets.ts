@@ -30,9 +30,21 @@ export class Secrets {
   async resolve({ $secret: name, prefix = '', username }: SecretRef): Promise<string> {
     const value = await this.value(name);
     if (username === undefined) return prefix + value;
-    const credentials = Buffer.from(`${username}:${value}`).toString('base64');
+    return `Basic ${this.#hideBasic(name, username, value)}`;
+  }
+
+  /** Credentials within a URL that is a secret. */
+  hideUserinfo(name: string, url: URL): void {
+    const [username, password] = [url.username, url.password].map(decodeURIComponent);
+    if (!username && !password) return;
+    this.#hideBasic(name, username!, password!);
+    if (password!.length >= LENGTHS[0]) this.redaction.add(name, password!);
+  }
+
+  #hideBasic(name: string, username: string, password: string): string {
+    const credentials = Buffer.from(`${username}:${password}`).toString('base64');
     this.redaction.add(name, credentials);
-    return `Basic ${credentials}`;
+    return credentials;
   }
 
   async #ask(name: string): Promise<string> {

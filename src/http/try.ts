@@ -7,7 +7,7 @@ import type { Connections } from './connections.ts';
 import { destinationOf } from './destination.ts';
 import type { Destination } from './destination.ts';
 import { toRequestError } from './error-map.ts';
-import { finishRequest } from './finish.ts';
+import { finishRequest, resolveProxyUrl } from './finish.ts';
 import { Hop } from './hop.ts';
 import type { HopOwner, HopResponse, Unanswered } from './hop.ts';
 import { prepareRequest } from './prepare.ts';
@@ -59,6 +59,8 @@ export class Try implements HopOwner {
   #current: PreparedRequest | undefined;
   /** Undefined where there is nothing to put in and nothing to take out again. */
   #secrets: Secrets | undefined;
+  /** The request's own; a secret one is here once it is known. */
+  #proxyUrl: string | null | undefined;
   #chain: RedirectChain | undefined;
   #hop: Hop | undefined;
   #overall: NodeJS.Timeout | undefined;
@@ -89,7 +91,10 @@ export class Try implements HopOwner {
     } catch (error) {
       return this.#failWith(error);
     }
-    if (this.#request.secrets || this.#request.preprocessors.length > 0) {
+    const { secrets, preprocessors, proxyUrl } = this.#request;
+    const isSecretProxy = typeof proxyUrl === 'object' && proxyUrl !== null;
+    if (!isSecretProxy) this.#proxyUrl = proxyUrl;
+    if (secrets || preprocessors.length > 0 || isSecretProxy) {
       this.#secrets = new Secrets(this.#context.secretSource);
     }
     signal.addEventListener('abort', this);
@@ -195,7 +200,7 @@ export class Try implements HopOwner {
     const request = this.#current!;
     // At once, where there is nothing to wait for.
     if (!this.#secrets) return this.#send(request, maxIdle);
-    finishRequest(request, this.#secrets, this.#context.preprocessors).then(
+    this.#finish(request, this.#secrets).then(
       (finished) => {
         if (!this.#settled) this.#send(finished, maxIdle);
       },
@@ -203,11 +208,19 @@ export class Try implements HopOwner {
     );
   }
 
+  async #finish(request: PreparedRequest, secrets: Secrets): Promise<PreparedRequest> {
+    const { proxyUrl } = this.#request;
+    if (typeof proxyUrl === 'object' && proxyUrl !== null) {
+      this.#proxyUrl = await resolveProxyUrl(proxyUrl, secrets);
+    }
+    return finishRequest(request, secrets, this.#context.preprocessors);
+  }
+
   #send(request: PreparedRequest, maxIdle: number | undefined): void {
     const { connections, proxyFor } = this.#context;
     this.#hop = new Hop(this, request);
     try {
-      const proxy = proxyFor(request.url, this.#request.proxyUrl);
+      const proxy = proxyFor(request.url, this.#proxyUrl);
       const destination = destinationOf(request.url, this.#request.protocol, proxy);
       connections.take(destination, maxIdle ?? this.#maxIdle(destination), this.#hop);
     } catch (error) {

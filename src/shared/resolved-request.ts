@@ -43,7 +43,7 @@ export interface ResolvedRequest {
   idleTimeout: number | undefined;
   protocol: Protocol;
   /** Null: none; undefined: the worker's. */
-  proxyUrl: string | null | undefined;
+  proxyUrl: string | SecretRef | null | undefined;
   maxRedirects: number;
   allowDowngrade: boolean;
   maxResponseSize: number;

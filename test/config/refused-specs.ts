@@ -289,7 +289,8 @@ export const REFUSED: Record<string, Case[]> = {
     [`http://proxy.test/${SECRET}`, 'expected an http:// or https:// URL', 'got another string'],
     [`http://${SECRET}:%zz@proxy.test`, 'expected an http:// or https:// URL'],
     [`http://me:${SECRET}@proxy.test:3128`, 'no credentials', 'http://proxy.test:3128/'],
-    [{ $secret: SECRET }, 'expected an http:// or https:// URL', 'got an object'],
+    [{ $secret: '' }, '.$secret: expected 1 to 128 letters'],
+    [{ $secret: 'N', username: 'u' }, '.username: unknown field'],
   ],
   flow: later,
   priority: [

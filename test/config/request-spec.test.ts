@@ -100,7 +100,7 @@ const ACCEPTED: Record<keyof RequestSpec, [given: unknown, checked?: unknown][]>
   result: [['full'], ['status'], ['none']],
   preprocessors: [[[]], [['sign', 'stamp', 'sign']]],
   protocol: [['auto'], ['http1']],
-  proxyUrl: [[undefined]],
+  proxyUrl: [[null], ['http://proxy.test:3128/'], [{ $secret: 'PROXY' }]],
   flow: [[undefined]],
   priority: [
     [{}],

@@ -76,6 +76,36 @@ describe('a real proxy', () => {
     expect(target.hits).toHaveLength(1);
   });
 
+  test('credentials of a request’s own: its URL is a secret', async () => {
+    await using proxy = await startTinyproxy({ password: PASSWORD });
+    await using plain = await startTargetServer();
+    await using target = await Http2Target.start(OK2);
+    const known: Record<string, string> = {
+      PROXY: proxyAt(proxy.port, `patient:${PASSWORD}@`),
+      WRONG: proxyAt(proxy.port, `patient:wrong-${PASSWORD}@`),
+      NONE: `socks5://${PASSWORD}`,
+    };
+    await using sender = new Sender({ secrets: (name) => known[name] });
+    const over = (url: string, $secret = 'PROXY') => ({ url, proxyUrl: { $secret } });
+    expect(await sender.send(over(target.url()))).toMatchObject({ status: 200 });
+    expect(await sender.send(over(plain.url('/redirect/1')))).toMatchObject({ status: 200 });
+    expect(plain.hits[1]!.headers).toMatchObject({ via: expect.stringContaining('tinyproxy') });
+    expect(plain.hits[1]!.headers).not.toHaveProperty('proxy-authorization');
+
+    const error = await sender.fail({ ...over(target.url(), 'WRONG'), ...POST });
+    expect(error).toMatchObject(
+      neverSent(proxy.port, 'credentials not accepted (status 401)', false),
+    );
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(PASSWORD);
+    expect(await sender.fail(over(target.url(), 'NONE'))).toMatchObject({
+      type: 'InvalidRequestError',
+      message: expect.stringContaining('proxyUrl: secret NONE is no http:// or https:// URL'),
+    });
+    expect(await sender.fail(over(target.url(), 'OTHER'))).toMatchObject({
+      type: 'SecretNotFoundError',
+    });
+  });
+
   test('a target that cannot be reached', async () => {
     await using proxy = await startTinyproxy();
     await using sender = new Sender({ proxyUrl: proxyAt(proxy.port) });
