@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { RequestError } from '../shared/errors.ts';
 import type { Attempt } from './attempt.ts';
 import { BodyReader } from './body-reader.ts';
@@ -12,6 +13,9 @@ import type { Headers, PreparedRequest } from './prepare.ts';
 
 /** A redirect's body is read up to here to keep its connection, beyond it the connection goes. */
 const MAX_DISCARDED = 64 * 1024;
+
+/** ms; a server keeps an idle connection for longer. */
+const LONG_GATE = 1_000;
 
 export interface HopResponse {
   status: number;
@@ -209,7 +213,10 @@ export class Hop implements Waiter, ConnectionUser, BodySink {
 
   /** The headers go out with the first piece, so that nothing goes out before the gate. */
   async *#write(gate: (() => Promise<void>) | undefined): AsyncGenerator<Buffer> {
+    const asked = performance.now();
     await gate?.();
+    // A process that stood still for so long has yet to see that a kept connection was closed.
+    if (this.#connection?.reused && performance.now() - asked > LONG_GATE) await nextTurn();
     if (this.#over || !this.#connection?.usable) throw connectionGone();
     this.#begin();
     const payload = this.#payload;
@@ -234,6 +241,12 @@ export class Hop implements Waiter, ConnectionUser, BodySink {
     this.cancel();
     this.#owner.onHopError(error, why);
   }
+}
+
+/** Resolves when the event loop has once more looked at all sockets. */
+async function nextTurn(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
 }
 
 function isLengthMismatch(error: NodeJS.ErrnoException): boolean {

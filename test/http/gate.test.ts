@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { startTargetServer } from '../../src/testing/target-server.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -224,4 +226,35 @@ test('what breaks in the gate is not sent past it, even if it may be sent again'
   expect(await failed).toMatchObject({ type: 'ConnectionError', phase: 'connect' });
   expect(server.received.join('')).not.toContain('/gated');
   held.open();
+});
+
+/** A server in another process, which goes on while this one stands still. */
+const CLOSES_SOON = `
+  const server = require('node:net').createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => {
+      socket.write('HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nok');
+      setTimeout(() => socket.end(), 300);
+    });
+  });
+  server.listen(0, '127.0.0.1', () => console.log(server.address().port));`;
+
+test('a process that stood still at the gate finds a kept connection closed, unsent', async () => {
+  const child = spawn(process.execPath, ['-e', CLOSES_SOON], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    const [port] = (await once(child.stdout, 'data')) as [Buffer];
+    const url = `http://127.0.0.1:${String(port).trim()}/`;
+    await using sender = new Sender();
+    await sender.send({ url, ...POST });
+    const standStill = (): void => {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3_000);
+    };
+    const sent = sender.send({ url, ...POST }, { beforeFirstByte: async () => standStill() });
+    await expect(sent).rejects.toMatchObject({ phase: 'connect', transient: true });
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'close');
+  }
 });
