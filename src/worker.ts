@@ -22,6 +22,10 @@ import {
   type ResolvedOptions,
 } from './config/options.ts';
 import { createTlsContext } from './config/tls-context.ts';
+import { Flow } from './flow/flow.ts';
+import type { Ledger } from './flow/ledger.ts';
+import { MemoryLedger } from './flow/memory.ts';
+import { RedisLedger } from './flow/redis.ts';
 import { createTransport, type TransportFunctions } from './http/transport.ts';
 import { MemoryLiveness } from './liveness/memory.ts';
 import type { Liveness } from './liveness/port.ts';
@@ -96,16 +100,17 @@ export class PatientWorker {
     });
     const requests: { worker?: Worker } = {};
     const rpc = new ActivityRpc(() => requests.worker!.client!);
-    const liveness = createLiveness(resolved, {
+    const { liveness, ledger } = createStores(resolved, {
       namespace: namespace ?? 'default',
       releaseOrphan: (orphan, go) => handler.releaseOrphan(orphan, go),
       seal: createOutcomeSeal(rpc),
       log,
     });
     const handler = new TemporalCompletion(rpc, liveness, log);
-    const { maxConnections, maxCrashes } = resolved;
+    const { maxConnections, maxCrashes, maxWaiting } = resolved;
+    const flow = new Flow({ limits: resolved.flow, ledger, maxWaiting });
     const processor = new Processor({
-      ...{ maxConnections, maxCrashes, transport, liveness, handler, log },
+      ...{ maxConnections, maxCrashes, transport, liveness, flow, handler, log },
       ...(observers && { observers }),
     });
 
@@ -233,12 +238,15 @@ function stop(worker: Worker): void {
   if (worker.getState() === 'RUNNING') worker.shutdown();
 }
 
-function createLiveness(
+/** What processes share, or what one keeps to itself. */
+function createStores(
   { redisUrl, leaseTtl, taskQueue }: ResolvedOptions,
   context: Pick<RedisLivenessOptions, 'namespace' | 'releaseOrphan' | 'seal' | 'log'>,
-): Liveness {
-  if (redisUrl === undefined) return new MemoryLiveness();
-  return new RedisLiveness({ ...context, url: redisUrl, taskQueue, leaseTtl });
+): { liveness: Liveness; ledger: Ledger } {
+  if (redisUrl === undefined) return { liveness: new MemoryLiveness(), ledger: new MemoryLedger() };
+  const liveness = new RedisLiveness({ ...context, url: redisUrl, taskQueue, leaseTtl });
+  const { log } = context;
+  return { liveness, ledger: new RedisLedger({ access: () => liveness.access, leaseTtl, log }) };
 }
 
 /** @throws ConfigError for a store that cannot be used */

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import type { CodecServerFlags } from './codec-server-command.ts';
 import { describeFailure } from './failure.ts';
+import { addFlowCommand } from './flow-command.ts';
 
 const USAGE_ERROR = 2;
 /** ms from the end of the work after which the process should be gone. */
@@ -108,6 +109,8 @@ Examples:
     const { codecServerCommand } = await import('./codec-server-command.ts');
     process.exitCode = await codecServerCommand(flags);
   });
+
+addFlowCommand(program);
 
 try {
   await program.parseAsync();

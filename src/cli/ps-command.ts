@@ -2,6 +2,7 @@ import { optionsFromEnvironment } from '../config/environment.ts';
 import { resolveOptions } from '../config/options.ts';
 import { readFleet, type FleetProcess } from '../liveness/fleet.ts';
 import { CliError } from './failure.ts';
+import { formatTable } from './table.ts';
 import { temporalSettings } from './temporal-connection.ts';
 
 /** `patient ps`: what is in flight in all processes of a queue, as each last said of itself. */
@@ -34,14 +35,5 @@ function table(fleet: FleetProcess[]): string {
       `${(oldest / 1000).toFixed(1)} s`,
     ]);
   });
-  const lines = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return formatTable([head, ...rows]);
 }

@@ -34,7 +34,7 @@ function resultOf({ ending, tries, keep }: ItemReport): ItemResult {
     case 'retry':
       return { retryIn: ending.delay, tries: tries + 1, error: ending.error };
     case 'returned':
-      return { retryIn: 0, tries };
+      return { retryIn: ending.delay, tries };
     default: {
       const never: never = ending;
       return never;

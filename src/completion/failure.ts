@@ -28,6 +28,13 @@ export function retryFailure(
   });
 }
 
+/** The failure of an attempt that was not tried; the next one starts in `delay` ms. */
+export function returnFailure(delay: number | undefined): ApplicationFailure {
+  return delay === undefined
+    ? retryFailure('Returned', 'Handed over to another worker', 1)
+    : retryFailure('Returned', 'Waits for its flow key', delay);
+}
+
 /** The worker's frames say nothing of the request, and would tell history its paths. */
 function withoutStack(options: ApplicationFailureOptions): ApplicationFailure {
   const failure = ApplicationFailure.create(options);

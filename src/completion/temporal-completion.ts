@@ -15,7 +15,7 @@ import type { Outcome, WireError } from '../shared/wire.ts';
 import type { ActivityRpc, Answer, Payloads } from './activity-rpc.ts';
 import { encodeResults } from './batch-results.ts';
 import { Delivery } from './delivery.ts';
-import { finalFailure, retryFailure } from './failure.ts';
+import { finalFailure, retryFailure, returnFailure } from './failure.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Insistence, isRefused } from './insist.ts';
 import { encodeOutcome } from './outcome.ts';
@@ -82,7 +82,7 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
       }
       case 'return':
         task.progress = { ...progress, returns: progress.returns + 1 };
-        return this.#handBack(task, retryFailure('Returned', 'Handed over to another worker', 1));
+        return this.#handBack(task, returnFailure(ending.delay));
       case 'dropped':
         return this.#delivery.close(task);
       default: {

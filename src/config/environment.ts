@@ -73,9 +73,18 @@ function coerce(text: string, schema: Schema): unknown {
   if (inner instanceof z.ZodArray) {
     return text.split(',').map((item) => coerce(item.trim(), inner.element));
   }
+  if (inner instanceof z.ZodRecord) return parseJson(text);
   if (inner instanceof z.ZodNumber) return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
   if (inner instanceof z.ZodBoolean) return BOOLEANS.get(text) ?? text;
   return text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function assign(target: Record<string, unknown>, [field, ...rest]: string[], value: unknown): void {

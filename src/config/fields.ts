@@ -89,8 +89,3 @@ export function choice<const T extends readonly [string, ...string[]]>(values: T
     error: `expected ${values.map((value) => `'${value}'`).join(', ')}`,
   });
 }
-
-/** A field of the contract whose feature is not built yet. */
-export function later() {
-  return z.never({ error: 'not yet supported' }).optional();
-}

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE, DEFAULT_TIMEOUT } from '../shared/constants.ts';
 import { hostOrNetwork, hostPattern, network } from './addresses.ts';
 import { age, choice, duration, flag, integer, name } from './fields.ts';
+import { flowLimitsSchema } from './flow.ts';
 import { headerValue } from './headers.ts';
 import { formatProblems, problemsOf } from './problems.ts';
 import { proxyUrl } from './proxy.ts';
@@ -134,6 +135,15 @@ export const optionsSchema = z.strictObject({
     .min(1, { error: 'expected the path of a directory' })
     .optional()
     .describe('Directory of secrets, one file each, as Docker and Kubernetes mount them.'),
+  flow: flowLimitsSchema
+    .prefault({})
+    .describe(
+      'Limits by host or `flow.key`: `{ rate, period, burst, concurrency, breaker }`, shared by all ' +
+        'processes of the queue with `redisUrl`. In the environment as JSON.',
+    ),
+  maxWaiting: integer(1)
+    .default(1000)
+    .describe('Requests that wait for their flow key, per process; more wait in Temporal.'),
   deployment: deployment.optional(),
   logLevel: choice(['trace', 'debug', 'info', 'warn', 'error'])
     .default('info')

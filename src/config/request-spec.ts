@@ -3,6 +3,7 @@ import { invalidRequest } from '../shared/errors.ts';
 import { headerSafe } from '../shared/request-id.ts';
 import { isResendable } from '../shared/resend.ts';
 import type { RequestBody, ResolvedRequest } from '../shared/resolved-request.ts';
+import { resolveFlow } from './flow.ts';
 import type { MultipartPart, SecretRef } from '../shared/wire.ts';
 import type { RequestDefaults } from './options.ts';
 import { describeKind, describeValue, formatProblems, problemsOf } from './problems.ts';
@@ -89,6 +90,7 @@ export function resolveRequest(
     idempotencyKey,
     deadline: checked.deadline,
     callbackArgs: checked.callbackArgs,
+    flow: resolveFlow(checked.flow),
   };
 }
 

@@ -2,17 +2,8 @@ import { z } from 'zod';
 import { DEFAULT_HEARTBEAT_TIMEOUT, METHODS } from '../shared/constants.ts';
 import type { RequestSpec } from '../shared/wire.ts';
 import { callbackSchema } from './callback.ts';
-import {
-  base64,
-  choice,
-  duration,
-  flag,
-  integer,
-  later,
-  name,
-  positive,
-  visible,
-} from './fields.ts';
+import { base64, choice, duration, flag, integer, name, positive, visible } from './fields.ts';
+import { flowSchema } from './flow.ts';
 import { headersSchema } from './headers.ts';
 import { jsonBodySchema, jsonSchema } from './json.ts';
 import { multipartSchema } from './multipart.ts';
@@ -154,7 +145,7 @@ export const requestSpecSchema = z.strictObject({
       'http or https, without credentials, or all of it as `{ $secret }`; `null` goes without a proxy.',
     )
     .meta({ option: 'proxyUrl' }),
-  flow: later().describe('Not yet supported.'),
+  flow: flowSchema.optional(),
   priority: priority.optional(),
   requestId: visible()
     .optional()

@@ -1,5 +1,4 @@
 import type { HostSummary } from '../processor/summary.ts';
-import type { Log } from '../shared/log.ts';
 import { RedisConnection } from './redis-connection.ts';
 import { keysOf } from './redis-keys.ts';
 
@@ -17,14 +16,6 @@ export interface FleetProcess {
   hosts: HostSummary[];
 }
 
-const TIMEOUT = 5_000;
-const SILENT: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
-
 /** All processes of a task queue, as Redis knows them: three reads, whatever is in flight. */
 export async function readFleet(
   url: string,
@@ -32,9 +23,7 @@ export async function readFleet(
   taskQueue: string,
 ): Promise<FleetProcess[]> {
   const { leases, processes } = keysOf(namespace, taskQueue);
-  const connection = await RedisConnection.open({ url, timeout: TIMEOUT, log: SILENT });
-  try {
-    const { redis } = connection;
+  return RedisConnection.visit(url, async ({ redis }) => {
     const [time, expiries, descriptions] = await Promise.all([
       redis.time(),
       redis.zrange(leases, '0', '-1', 'WITHSCORES'),
@@ -46,7 +35,5 @@ export async function readFleet(
       const leaseLeft = expiries.includes(id) ? Number(expiry) - now : -1;
       return { id, leaseLeft, ...(JSON.parse(json) as Omit<FleetProcess, 'id' | 'leaseLeft'>) };
     });
-  } finally {
-    connection.close();
-  }
+  });
 }

@@ -2,7 +2,8 @@ import { Redis } from 'ioredis';
 import type { Log } from '../shared/log.ts';
 import { SCRIPTS } from './scripts.generated.ts';
 
-export type ScriptName = keyof typeof SCRIPTS;
+/** Lua by name; see scripts/generate-lua.mjs. */
+type Scripts = Readonly<Record<string, { numberOfKeys: number; lua: string }>>;
 
 export interface RedisConnectionOptions {
   /** `redis://` or `rediss://`, with credentials if needed. */
@@ -14,6 +15,13 @@ export interface RedisConnectionOptions {
 
 /** How long the first connection may take. */
 const START_TIMEOUT = 5_000;
+
+const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
 
 /**
  * One connection for commands and one for messages. Commands fail at once while Redis is away:
@@ -69,6 +77,16 @@ export class RedisConnection {
     }
   }
 
+  /** Opens one for a look from outside, and closes it. */
+  static async visit<T>(url: string, use: (connection: RedisConnection) => Promise<T>): Promise<T> {
+    const connection = await RedisConnection.open({ url, timeout: START_TIMEOUT, log: SILENT });
+    try {
+      return await use(connection);
+    } finally {
+      connection.close();
+    }
+  }
+
   /** Whether the last thing heard of Redis was an answer. */
   get healthy(): boolean {
     return this.#failure === undefined;
@@ -84,7 +102,14 @@ export class RedisConnection {
     this.#commands.on('ready', callback);
   }
 
-  async run(script: ScriptName, keys: string[], args: (string | number | Buffer)[]) {
+  /** Adds to the scripts that `run` knows. */
+  define(scripts: Scripts): void {
+    for (const [name, script] of Object.entries(scripts)) {
+      this.#commands.defineCommand(name, script);
+    }
+  }
+
+  async run(script: string, keys: string[], args: (string | number | Buffer)[]) {
     const command = (this.#commands as unknown as Record<string, Command>)[script]!;
     return command.call(this.#commands, ...keys, ...args);
   }
@@ -94,7 +119,9 @@ export class RedisConnection {
   }
 
   async subscribe(channel: string, receive: (message: string) => void): Promise<void> {
-    this.#messages.on('message', (_channel: string, message: string) => receive(message));
+    this.#messages.on('message', (from: string, message: string) => {
+      if (from === channel) receive(message);
+    });
     await this.#messages.subscribe(channel);
   }
 

@@ -66,6 +66,11 @@ export class RedisLiveness implements Liveness {
     this.#keys = keysOf(options.namespace, options.taskQueue);
   }
 
+  /** For what else this process keeps in Redis under its lease; once started. */
+  get access(): { connection: RedisConnection; keys: RedisKeys; owner: string } {
+    return { connection: this.#connection, keys: this.#keys, owner: this.#owner };
+  }
+
   async start(events: OwnerEvents): Promise<void> {
     const { url, leaseTtl, log, releaseOrphan, seal } = this.#options;
     this.#events = events;

@@ -25,8 +25,8 @@ export interface BatchInput extends OwnedTaskInput<BatchProgress> {
   keep: (position: number) => KeepMode;
 }
 
-/** How an item's part in this activity ended; `returned` untried. */
-export type ItemEnding = Settled | { kind: 'returned' };
+/** How an item's part in this activity ended; `returned` untried, for `delay` ms. */
+export type ItemEnding = Settled | { kind: 'returned'; delay: number };
 
 export interface ItemReport {
   ending: ItemEnding;
@@ -35,7 +35,7 @@ export interface ItemReport {
   keep: KeepMode;
 }
 
-const RETURNED: ItemEnding = { kind: 'returned' };
+const RETURNED: ItemEnding = { kind: 'returned', delay: 0 };
 
 /** Requests that may not be re-sent are authorised in blocks of this many. */
 const BLOCK = 100;
@@ -168,7 +168,8 @@ export class BatchTask extends OwnedTask<BatchProgress> {
   async #finish(task: RequestTask, ending: Ending): Promise<void> {
     const settled = settledOf(ending);
     if (settled) await this.#liveness.settle(task.key, settled);
-    this.end(task.key.index!, settled ?? RETURNED);
+    const delay = ending.kind === 'return' ? (ending.delay ?? 0) : 0;
+    this.end(task.key.index!, settled ?? { kind: 'returned', delay });
   }
 }
 

@@ -86,7 +86,7 @@ export function endInterrupted(
     case 'given-up':
       return phase === 'sent' && !task.request.resendable
         ? endUnknown(task, 'the worker stopped before it ended')
-        : { kind: 'return' };
+        : { kind: 'return', ...(task.delay !== undefined && { delay: task.delay }) };
     default: {
       const never: never = interruption;
       return never;

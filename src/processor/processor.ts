@@ -1,3 +1,4 @@
+import type { FlowControl } from '../flow/port.ts';
 import type { Liveness, Registration, RequestRecord } from '../liveness/port.ts';
 import { crashCount } from '../shared/attempt.ts';
 import type { Log } from '../shared/log.ts';
@@ -19,6 +20,7 @@ export interface ProcessorOptions {
   maxCrashes: number;
   transport: Transport;
   liveness: Liveness;
+  flow: FlowControl;
   handler: TaskHandler & BatchHandler;
   log: Log;
   observers?: ProcessorObserver[];
@@ -65,9 +67,9 @@ export class Processor {
     this.#admission = new Admission(options.maxConnections, () => {
       this.#observers.notify('capacityReached');
     });
-    const { transport, log } = options;
+    const { transport, flow, log } = options;
     const [admission, observers] = [this.#admission, this.#observers];
-    this.#runner = new RequestRunner({ transport, admission, observers, log });
+    this.#runner = new RequestRunner({ transport, admission, flow, observers, log });
   }
 
   get state(): ProcessorState {
@@ -116,6 +118,7 @@ export class Processor {
         lost: (id) => this.#tasks.get(id)?.interrupt('closed'),
         describe: () => this.summary,
       });
+      await this.#options.flow.start();
     } catch (error) {
       this.#state = 'stopped';
       throw error;
@@ -220,6 +223,7 @@ export class Processor {
     for (const task of running) task.abandon();
     this.#tasks.clear();
 
+    await this.#options.flow.stop();
     await this.#options.liveness.stop().catch((error: unknown) => {
       this.#options.log.warn('The liveness store did not stop', { error });
     });

@@ -1,3 +1,4 @@
+import type { FlowControl, Later, Permit, Seen } from '../flow/port.ts';
 import type { Admission, Line } from './admission.ts';
 import {
   asRequestError,
@@ -8,9 +9,10 @@ import {
 } from './ending.ts';
 import type { Log } from '../shared/log.ts';
 import type { Observers } from './observers.ts';
+import { DISPATCH } from './retry-policy.ts';
 import type { RequestTask } from './task.ts';
 import type { Ending, TaskHandler } from './task-handler.ts';
-import type { Transport } from './transport.ts';
+import type { Transport, TransportResponse } from './transport.ts';
 
 /** `setTimeout` fires at once above this. */
 const MAX_TIMER = 2 ** 31 - 1;
@@ -18,11 +20,12 @@ const MAX_TIMER = 2 ** 31 - 1;
 export interface RequestRunnerOptions {
   transport: Transport;
   admission: Admission;
+  flow: FlowControl;
   observers: Observers;
   log: Log;
 }
 
-/** Sees requests through one try each: place, wire, ending, and the ending's way to the handler. */
+/** Sees requests through one try each: leave of its flow key, place, wire, ending, and the ending's way to the handler. */
 export class RequestRunner {
   readonly #options: RequestRunnerOptions;
   readonly #running = new Set<RequestTask>();
@@ -37,7 +40,7 @@ export class RequestRunner {
     return this.#inFlight;
   }
 
-  /** Requests waiting for a place, on the wire, or on their way to the handler. */
+  /** Requests waiting for their flow key or a place, on the wire, or on their way to the handler. */
   get running(): ReadonlySet<RequestTask> {
     return this.#running;
   }
@@ -80,24 +83,33 @@ export class RequestRunner {
 
   /** One try, under the deadline of all of them. */
   async #attempt(task: RequestTask, handler: TaskHandler, line: Line): Promise<Ending> {
-    const { admission } = this.#options;
+    const { admission, flow } = this.#options;
     const deadline = armDeadline(task);
+    let permit: Permit | undefined;
     try {
       task.signal.throwIfAborted();
+      // Before its place: those that wait for a key keep no place from others.
+      const turn = flow.acquire(task.host, task.request.flow, task.signal);
+      if (turn) permit = goOn(task, await turn);
       if (!admission.tryEnter()) await admission.enter(line, task.signal);
       task.takePlace(() => admission.leave());
-      return await this.#send(task, handler);
+      return await this.#send(task, handler, permit);
     } catch (error) {
       if (!task.interruption) throw error;
       const ending = endInterrupted(task, task.interruption, task.reached);
       this.#tell(task, ending);
       return ending;
     } finally {
+      permit?.release('nothing');
       clearTimeout(deadline);
     }
   }
 
-  async #send(task: RequestTask, handler: TaskHandler): Promise<Ending> {
+  async #send(
+    task: RequestTask,
+    handler: TaskHandler,
+    permit: Permit | undefined,
+  ): Promise<Ending> {
     const { transport, observers } = this.#options;
     task.advance('connect');
     task.startedAt = performance.now();
@@ -106,12 +118,13 @@ export class RequestRunner {
     try {
       const received = await transport.send(task.request, {
         signal: task.signal,
-        ...(task.request.resendable ? {} : { beforeFirstByte: () => handler.markSent(task) }),
+        ...gate(task, handler, permit),
         onSent: () => task.advance('sent'),
         onBytes: (count) => {
           task.bytes += count;
         },
       });
+      permit?.release(seenIn(task, received));
       const response = toWireResponse(task, received);
       const ending = endWithResponse(task, response, received.advice);
       observers.notify('requestResponse', task, response, retryIn(ending));
@@ -119,6 +132,7 @@ export class RequestRunner {
     } catch (error) {
       if (task.interruption) throw error;
       const failure = asRequestError(error);
+      permit?.release(failure.transient ? 'failed' : 'nothing');
       const ending = endWithError(task, failure);
       observers.notify('requestError', task, failure, retryIn(ending));
       return ending;
@@ -139,6 +153,40 @@ export class RequestRunner {
       else observers.notify('requestResponse', task, outcome.response);
     }
   }
+}
+
+/** What must be so before the first byte goes out, if anything. */
+function gate(
+  task: RequestTask,
+  handler: TaskHandler,
+  permit: Permit | undefined,
+): { beforeFirstByte?: () => Promise<void> } {
+  const mark = !task.request.resendable;
+  if (!mark && !permit) return {};
+  return {
+    async beforeFirstByte() {
+      if (mark) await handler.markSent(task);
+      // Last: Temporal may have let it wait, and then its time has passed.
+      const later = await permit?.ready(task.signal);
+      if (later) goOn(task, later);
+    },
+  };
+}
+
+/** The permit; or the request goes back to Temporal for as long as it has to wait. */
+function goOn(task: RequestTask, turn: Permit | Later): Permit {
+  if (!('later' in turn)) return turn;
+  const left = (task.deadlineAt ?? Infinity) - Date.now() - DISPATCH;
+  task.delay = Math.min(turn.later, left);
+  // Temporal would end it without asking us again.
+  task.interrupt(left > 0 ? 'returned' : 'deadline');
+  throw task.signal.reason;
+}
+
+/** What the key learns from a response. */
+function seenIn({ request }: RequestTask, { advice, ...response }: TransportResponse): Seen {
+  const retryAfter = advice.retryAfter && Math.min(advice.retryAfter, request.retry.maxRetryAfter);
+  return { ...response, retryAfter };
 }
 
 function armDeadline(task: RequestTask): NodeJS.Timeout | undefined {

@@ -22,7 +22,7 @@ export function retriesStatus(
 }
 
 /** ms from a delay's end to the next try: Temporal's dispatch, rounded up. */
-const DISPATCH = 1_000;
+export const DISPATCH = 1_000;
 
 /** What was never sent can always be tried again; what was sent only if it may be re-sent. */
 export function retriesError(error: RequestError, request: ResolvedRequest): boolean {

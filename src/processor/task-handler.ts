@@ -8,8 +8,8 @@ export type Ending =
   | { kind: 'outcome'; outcome: Outcome }
   /** This try failed; Temporal schedules the next one after `delay` ms. */
   | { kind: 'retry'; delay: number; error: WireError }
-  /** Given back untried: another attempt starts as soon as Temporal dispatches it. */
-  | { kind: 'return' }
+  /** Given back untried: another attempt starts in `delay` ms, or as soon as Temporal dispatches it. */
+  | { kind: 'return'; delay?: number }
   /** The workflow asked for it; `error` says how far the request had come. */
   | { kind: 'cancelled'; error: WireError }
   /** Nobody waits any more. */

@@ -24,6 +24,8 @@ export class RequestTask extends OwnedTask<Progress> {
   startedAt: number | undefined;
   /** Epoch ms at which its first byte went out in this process. */
   sentAt: number | undefined;
+  /** ms after which the next attempt may start, when this one is given back. */
+  delay: number | undefined;
   #reached: Phase = 'queued';
   #interruption: Interruption | undefined;
   readonly #abort = new AbortController();

@@ -1,4 +1,5 @@
 import type { Method } from './constants.ts';
+import type { ResolvedFlow } from './flow-limits.ts';
 import type { Json, MultipartPart, Protocol, Scalar, SecretRef } from './wire.ts';
 
 export interface ResolvedRetry {
@@ -55,4 +56,6 @@ export interface ResolvedRequest {
   idempotencyKey: string | undefined;
   deadline: number | undefined;
   callbackArgs: Json;
+  /** Undefined: its host's, if that has limits. */
+  flow: ResolvedFlow | undefined;
 }

@@ -87,12 +87,23 @@ export interface MultipartPart {
   contentType?: string;
 }
 
+/** Limits that requests with the same key share, in all processes of a queue. */
 export interface FlowOptions {
+  /** A label, never a secret. Default: the host. */
   key?: string;
+  /** Units per `period`; a request is one unit, or its `cost`. */
   rate?: number;
+  /** Default 1 s. */
   period?: Duration;
+  /** Units that may go at once after a pause. Default 1: evenly. */
+  burst?: number;
+  /** Requests in flight at once. */
   concurrency?: number;
-  cost?: number;
+  /**
+   * Units that it takes. With a pointer (RFC 6901) the number found there in the JSON response
+   * replaces the estimate afterwards. Default 1.
+   */
+  cost?: number | { estimate: number; pointer: string };
 }
 
 export interface PriorityOptions {

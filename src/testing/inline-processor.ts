@@ -1,10 +1,12 @@
 import { CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
-import { finalFailure, retryFailure } from '../completion/failure.ts';
+import { finalFailure, retryFailure, returnFailure } from '../completion/failure.ts';
 import { resultsOf } from '../completion/batch-results.ts';
 import { encodeOutcome } from '../completion/outcome.ts';
 import { checkFunctions } from '../config/functions.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from '../config/options.ts';
 import { createTlsContext } from '../config/tls-context.ts';
+import { Flow } from '../flow/flow.ts';
+import { MemoryLedger } from '../flow/memory.ts';
 import { createTransport, type TransportFunctions } from '../http/transport.ts';
 import { MemoryLiveness } from '../liveness/memory.ts';
 import { Processor } from '../processor/processor.ts';
@@ -44,11 +46,12 @@ export class InlineProcessor implements AsyncDisposable {
           ...{ ...this.options, ...functions },
           secureContext: createTlsContext(this.options.tls),
         });
-    const { maxConnections, maxCrashes } = this.options;
+    const { maxConnections, maxCrashes, maxWaiting, flow } = this.options;
     this.#processor = new Processor({
       ...{ maxConnections, maxCrashes, log },
       transport: this.#transport,
       liveness: this.liveness,
+      flow: new Flow({ limits: flow, ledger: new MemoryLedger(), maxWaiting }),
       handler: this.#handler,
     });
   }
@@ -101,6 +104,7 @@ export function resultOf(ending: Ending): WireResponse {
     case 'cancelled':
       throw new CancelledFailure(ending.error.message, [failureDetail(ending.error)]);
     case 'return':
+      throw returnFailure(ending.delay);
     case 'dropped':
       throw retryFailure('Returned', 'The inline processor was closed', 1);
     default: {

@@ -47,6 +47,8 @@ describe('environment', () => {
       PATIENT_PAYLOAD_THRESHOLD: '1000',
       PATIENT_PAYLOAD_RETENTION: '90 days',
       PATIENT_SECRETS_DIRECTORY: '/run/secrets',
+      PATIENT_FLOW: '{"api.example": {"rate": 10, "period": "1s"}}',
+      PATIENT_MAX_WAITING: '50',
       PATIENT_DEPLOYMENT_NAME: 'n',
       PATIENT_DEPLOYMENT_BUILD_ID: 'b',
       PATIENT_LOG_LEVEL: 'debug',
@@ -92,6 +94,8 @@ describe('environment', () => {
       payloadThreshold: 1000,
       payloadRetention: '90 days',
       secretsDirectory: '/run/secrets',
+      flow: { 'api.example': { rate: 10, period: '1s' } },
+      maxWaiting: 50,
       deployment: { name: 'n', buildId: 'b' },
       logLevel: 'debug',
     });

@@ -55,6 +55,11 @@ const files: Wrong[] = [
 ];
 
 const WRONG: Record<string, Wrong[]> = {
+  flow: [
+    [5, '5', 'expected an object of keys and their limits, got 5'],
+    ['{"a":', '{"a":', 'expected an object of keys and their limits, got "{\\"a\\":"'],
+  ],
+  maxWaiting: integers(1),
   taskQueue: names,
   maxConnections: integers(1),
   requestTimeout: durations(),
@@ -349,6 +354,8 @@ describe('accepted options', () => {
       compress: false,
       encryptionKeys: [],
       payloadThreshold: 64 * 1024,
+      flow: {},
+      maxWaiting: 1000,
       logLevel: 'info',
     });
   });
@@ -392,6 +399,11 @@ describe('accepted options', () => {
     payloadStore: 'redis://user:pass@redis.example/1',
     payloadThreshold: 1,
     payloadRetention: '60 days',
+    flow: {
+      'api.example': { rate: 10, concurrency: 5 },
+      openai: { rate: 1e5, period: '1m', breaker: { failures: 5, openFor: '30s' } },
+    },
+    maxWaiting: 1,
     deployment: { name: 'n', buildId: 'b' },
     logLevel: 'trace',
   };
@@ -412,6 +424,10 @@ describe('accepted options', () => {
         { id: 'b-2', key: createSecretKey(Buffer.alloc(32, 2)) },
       ],
       payloadRetention: 60 * 24 * 3_600_000,
+      flow: {
+        'api.example': { rate: 10, period: 1000, concurrency: 5 },
+        openai: { rate: 1e5, period: 60_000, breaker: { failures: 5, openFor: 30_000 } },
+      },
     });
   });
 
@@ -454,4 +470,24 @@ describe('accepted options', () => {
   it('never end a drain before the shutdown timeout', () => {
     expect(resolveOptions({ shutdownTimeout: '1h' }).drainTimeout).toBe(3_600_000);
   });
+});
+
+test('limits of a flow key are checked as those of a spec', () => {
+  const wrong: [limits: unknown, expected: string][] = [
+    [{ rate: 0 }, 'flow.api.rate: expected a number above 0, got 0'],
+    [{ period: '1s' }, 'flow.api.period: expected a rate beside it, got "1s"'],
+    [{ concurrency: 0 }, 'flow.api.concurrency: expected an integer from 1, got 0'],
+    [{ cost: 1 }, 'flow.api.cost: unknown field'],
+    [{ breaker: { failures: 1 } }, 'flow.api.breaker.openFor: expected milliseconds'],
+    [5, 'flow.api: expected { rate, period, burst, concurrency, breaker }, got 5'],
+  ];
+  for (const [limits, expected] of wrong) {
+    expect(
+      configError(() => resolveOptions({ flow: { api: limits } } as PatientOptions)),
+    ).toContain(expected);
+  }
+  const long = { flow: { ['k'.repeat(10_240)]: {} } };
+  expect(configError(() => resolveOptions(long))).toContain(
+    `flow: expected 1 to 255 visible ASCII characters, got "${'k'.repeat(99)}`,
+  );
 });

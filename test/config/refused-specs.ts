@@ -61,13 +61,6 @@ const secretRefs: Case[] = [
   [{ x: { $secret: 'N', value: SECRET } }, '.x.value: unknown field'],
 ];
 
-const later: Case[] = [
-  [SECRET, ': not yet supported'],
-  [[], ': not yet supported'],
-  [{}, ': not yet supported'],
-  [null, ': not yet supported'],
-];
-
 const target = { workflow: 'w', taskQueue: 'q' };
 
 const OWNED = [
@@ -292,7 +285,48 @@ export const REFUSED: Record<string, Case[]> = {
     [{ $secret: '' }, '.$secret: expected 1 to 128 letters'],
     [{ $secret: 'N', username: 'u' }, '.username: unknown field'],
   ],
-  flow: later,
+  flow: [
+    [3, 'expected { key, rate, period, burst, concurrency, cost }', 'got 3'],
+    [{ limit: 1 }, '.limit: unknown field'],
+    [{ period: '1s' }, '.period: expected a rate beside it', 'got "1s"'],
+    [{ burst: 2 }, '.burst: expected a rate beside it', 'got 2'],
+    [{ rate: 1e-9 }, '.rate: expected at least one unit in 24.8 days', 'got 1e-9'],
+  ],
+  'flow.key': [
+    ['', 'expected 1 to 255 visible ASCII', 'got ""'],
+    ['k'.repeat(10_240), 'expected 1 to 255 visible ASCII', `got "${'k'.repeat(99)}…`],
+  ],
+  'flow.rate': [
+    [0, 'expected a number above 0', 'got 0'],
+    [-1, 'expected a number above 0', 'got -1'],
+    [NaN, 'expected a number above 0', 'got NaN'],
+    ['10', 'expected a number above 0', 'got "10"'],
+    [1e10, 'expected at most 1000000000', 'got 10000000000'],
+  ],
+  'flow.period': durations,
+  'flow.burst': [
+    [0, 'expected a number from 1', 'got 0'],
+    ['2', 'expected a number from 1', 'got "2"'],
+  ],
+  'flow.concurrency': [
+    [0, 'expected an integer from 1', 'got 0'],
+    [1.5, 'expected an integer from 1', 'got 1.5'],
+  ],
+  'flow.cost': [
+    [0, 'expected a number above 0', 'got 0'],
+    ['1', 'expected a number or { estimate, pointer }', 'got "1"'],
+    [{ estimate: 5 }, '.pointer: expected a JSON pointer', 'got undefined'],
+    [
+      { estimate: 5, pointer: 'usage' },
+      ".pointer: expected a JSON pointer such as '/",
+      'got "usage"',
+    ],
+    [
+      { estimate: 5, pointer: '/a~2' },
+      ".pointer: expected a JSON pointer such as '/",
+      'got "/a~2"',
+    ],
+  ],
   priority: [
     [3, 'expected { priorityKey, fairnessKey, fairnessWeight }', 'got 3'],
     [{ key: 1 }, '.key: unknown field'],

@@ -101,7 +101,20 @@ const ACCEPTED: Record<keyof RequestSpec, [given: unknown, checked?: unknown][]>
   preprocessors: [[[]], [['sign', 'stamp', 'sign']]],
   protocol: [['auto'], ['http1']],
   proxyUrl: [[null], ['http://proxy.test:3128/'], [{ $secret: 'PROXY' }]],
-  flow: [[undefined]],
+  flow: [
+    [{}],
+    [{ key: 'openai', rate: 0.5, concurrency: 3 }],
+    [
+      { rate: 100_000, period: '1m', burst: 5000, cost: { estimate: 900, pointer: '/usage/a~1b' } },
+      {
+        rate: 100_000,
+        period: 60_000,
+        burst: 5000,
+        cost: { estimate: 900, pointer: '/usage/a~1b' },
+      },
+    ],
+    [{ cost: 2.5 }],
+  ],
   priority: [
     [{}],
     [{ priorityKey: 1, fairnessKey: 'é'.repeat(32), fairnessWeight: 0.1 }],

@@ -43,6 +43,7 @@ export const defaults: Omit<ResolvedRequest, 'url'> = {
   idempotencyKey: undefined,
   deadline: undefined,
   callbackArgs: null,
+  flow: undefined,
 };
 
 export type TestRequest = Partial<ResolvedRequest> & { url: string };

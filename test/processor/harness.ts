@@ -14,6 +14,7 @@ import type { Log } from '../../src/shared/log.ts';
 import type { RequestKey } from '../../src/shared/request-key.ts';
 import type { RequestSpec } from '../../src/shared/wire.ts';
 import { startTargetServer, type TargetServer } from '../../src/testing/target-server.ts';
+import { memoryFlow } from '../flow/processes.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 /** An outsider's handler: it keeps each ending, and accepts it when it is told to. */
@@ -103,6 +104,7 @@ export class Harness implements AsyncDisposable {
       maxCrashes: 3,
       transport: this.#transport,
       liveness: new MemoryLiveness(),
+      flow: memoryFlow(),
       handler: this.handler,
       log,
       ...options,

@@ -1,0 +1,26 @@
+import type { WireResponse } from '../shared/wire.ts';
+
+/**
+ * The number that an RFC 6901 pointer finds in a JSON response; undefined when there is none, or
+ * it is no cost.
+ */
+export function costIn(
+  { body, bodyEncoding }: Pick<WireResponse, 'body' | 'bodyEncoding'>,
+  pointer: string,
+): number | undefined {
+  if (body === null || bodyEncoding !== 'utf8') return undefined;
+  try {
+    let value: unknown = JSON.parse(body);
+    for (const token of pointer.split('/').slice(1)) {
+      // §4: `~1` first, or `~01` would become `/`.
+      const name = token.replaceAll('~1', '/').replaceAll('~0', '~');
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) {
+        return undefined;
+      }
+      value = (value as Record<string, unknown>)[name];
+    }
+    return typeof value === 'number' && value >= 0 ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import type { FlowKey } from '../../src/flow/port.ts';
+import { startRedis } from '../support/redis.ts';
+import { run } from './process.ts';
+
+test('patient flow: set, show, pause, resume, list, clear', async () => {
+  await using redis = await startRedis();
+  const flow = async (...args: string[]): Promise<FlowKey[]> => {
+    const { code, stdout, stderr } = await run(['dist/src/cli/main.js', 'flow', ...args], {
+      PATIENT_REDIS_URL: redis.url,
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return JSON.parse(stdout) as FlowKey[];
+  };
+  expect(await flow()).toEqual([]);
+  const limits = { rate: 10, period: 60_000, concurrency: 5 };
+  const set = ['--rate', '10', '--period', '1m', '--concurrency', '5'];
+  const [shown] = await flow('set', 'api.test', ...set);
+  expect(shown).toMatchObject({ key: 'api.test', paused: false, override: limits, inFlight: 0 });
+  expect(await flow('pause', 'api.test')).toMatchObject([{ paused: true }]);
+  expect(await flow('list')).toMatchObject([{ key: 'api.test', paused: true, override: limits }]);
+  expect(await flow('resume', 'api.test')).toMatchObject([{ paused: false, override: limits }]);
+  expect(await flow('set', 'api.test', '--clear')).toMatchObject([{ override: {} }]);
+});
+
+test('wrong arguments are one line', async () => {
+  const env = { PATIENT_REDIS_URL: 'redis://127.0.0.1:1' };
+  const wrong = async (...args: string[]) => {
+    const { code, stderr } = await run(['dist/src/cli/main.js', 'flow', ...args], env);
+    expect(code).toBe(1);
+    return stderr.trim();
+  };
+  expect(await wrong('set', 'api', '--rate', '0')).toBe(
+    'patient: limits.rate: expected a number above 0, got 0',
+  );
+  expect(await wrong('set', 'api', '--concurrency', 'x')).toBe(
+    'patient: limits.concurrency: expected an integer from 1, got "x"',
+  );
+  expect(await wrong('set', 'api', '--period', '1s')).toBe(
+    'patient: limits.period: expected a rate beside it, got "1s"',
+  );
+  expect(await wrong('set', 'api')).toBe('patient: flow set: say what to set, or --clear');
+  expect(await wrong('pause', 'k'.repeat(10_240))).toMatch(/key: expected 1 to 255 visible ASCII/);
+  expect(await wrong('list')).toMatch(/^patient: redisUrl: no usable Redis at redis:\/\/127/);
+});
