@@ -39,6 +39,12 @@ import { gatedSlots } from './slots.ts';
 /** Temporal's default; more pollers than places would only hold permits. */
 const MAX_POLLERS = 10;
 
+/**
+ * Workflow tasks at once where payloads can be large: each has its payloads in memory several times,
+ * and one that takes longer than Temporal's ten seconds is run again.
+ */
+const LARGE_TASKS = 4;
+
 /** ms between two looks for payloads that are old enough to be deleted. */
 const UPKEEP = 60 * 60 * 1000;
 
@@ -125,6 +131,10 @@ export class PatientWorker {
       ...shared,
       taskQueue: resolved.taskQueue,
       workflowBundle: workflowBundle ?? (await bundleWorkflows()),
+      ...(resolved.payloadStore !== undefined && {
+        maxConcurrentWorkflowTaskExecutions: LARGE_TASKS,
+        maxConcurrentWorkflowTaskPolls: LARGE_TASKS,
+      }),
       activities: createControlActivities(liveness, resolved),
     });
     requests.worker = await Worker.create({

@@ -49,7 +49,7 @@ export class Delivery {
   async encode<T>(
     task: OwnedTask,
     encode: () => Promise<T>,
-    otherwise: () => T,
+    otherwise: (error: unknown) => T,
   ): Promise<T | undefined> {
     for (let failures = 1; !task.abandoned; failures++) {
       try {
@@ -58,7 +58,7 @@ export class Delivery {
         if (failures === 1) {
           this.#log.error('A response cannot be encoded; trying again', { error, ...task.labels });
         }
-        if (failures === MAX_ENCODINGS) return otherwise();
+        if (failures === MAX_ENCODINGS) return otherwise(error);
         await task.pause(Math.min(100 * 2 ** failures, 10_000));
       }
     }

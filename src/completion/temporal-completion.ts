@@ -7,7 +7,7 @@ import type { OwnedTask } from '../processor/owned-task.ts';
 import type { BatchHandler, Ending, TaskHandler } from '../processor/task-handler.ts';
 import type { RequestTask } from '../processor/task.ts';
 import type { Attempt } from '../shared/attempt.ts';
-import { RequestError } from '../shared/errors.ts';
+import { PayloadError, RequestError } from '../shared/errors.ts';
 import { failureDetail, wireError } from '../shared/failure.ts';
 import type { Log } from '../shared/log.ts';
 import type { RequestKey } from '../shared/request-key.ts';
@@ -96,7 +96,10 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
     const encoded = await this.#delivery.encode(
       task,
       () => encodeOutcome(this.#rpc, task, decided),
-      () => ({ outcome: { kind: 'error' as const, error: notEncoded(task) }, payloads: [] }),
+      (error) => ({
+        outcome: { kind: 'error' as const, error: notEncoded(task, error) },
+        payloads: [],
+      }),
     );
     if (!encoded) return;
     const { outcome, payloads } = encoded;
@@ -258,9 +261,11 @@ function outcomeUnknown(task: RequestTask): Outcome {
   return (endInterrupted(task, 'sent-elsewhere', 'sent') as Ending & { kind: 'outcome' }).outcome;
 }
 
-function notEncoded({ request, tryNumber }: RequestTask): WireError {
-  const message = 'The response could not be encoded for Temporal; the worker log says why';
-  const error = new RequestError('UnknownError', message, { phase: 'sent' });
+/** What a codec of the user's says is for the log: it may hold anything. */
+function notEncoded({ request, tryNumber }: RequestTask, cause: unknown): WireError {
+  const reason = cause instanceof PayloadError ? cause.message : 'the worker log says why';
+  const message = `The response could not be encoded for Temporal; ${reason}`;
+  const error = new RequestError('UnknownError', message, { phase: 'sent', cause });
   return wireError(error, { ...request, durationMs: 0, attempt: tryNumber });
 }
 

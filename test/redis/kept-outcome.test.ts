@@ -1,5 +1,6 @@
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { expect, inject, test } from 'vitest';
+import type { PatientWorkerOptions } from '../../src/index.ts';
 import { startEnvironment } from '../support/environment.ts';
 import { startRedis } from '../support/redis.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -24,11 +25,16 @@ class Hiding implements PayloadCodec {
   }
 }
 
-test('an outcome is kept as the codec hides it, and another process delivers it', async () => {
+test.each<[string, Partial<PatientWorkerOptions>]>([
+  ["a user's codec", { dataConverter: { payloadCodecs: [new Hiding()] } }],
+  ['our encryption', { encryptionKeys: [{ id: 'a', key: Buffer.alloc(32, 1) }], compress: true }],
+])('an outcome is kept as %s hides it, and another process delivers it', async (_name, codec) => {
   await using redis = await startRedis();
   await using redisNetwork = await startTcpProxy(redis.port);
   await using temporal = await startFreezingProxy(inject('temporalAddress'));
-  const options = { dataConverter: { payloadCodecs: [new Hiding()] }, leaseTtl: 1_500 };
+  // Where outcomes are larger than this they are in the store, and their references are kept.
+  const store = codec.compress ? { payloadStore: redis.url, payloadThreshold: 100 } : {};
+  const options = { ...codec, ...store, leaseTtl: 1_500 };
   await using env = await startEnvironment({
     ...options,
     address: temporal.address,
