@@ -14,7 +14,14 @@ import { isRequestId } from './shared/request-id.ts';
 import { checkSize } from './shared/spec-size.ts';
 import { perMethod, workflowTypeFor, type PerMethod } from './shared/methods.ts';
 import { toResponse, type PatientResponse } from './shared/response.ts';
-import type { RequestSpec, WireResponse } from './shared/wire.ts';
+import { checkBatch } from './shared/batch-spec.ts';
+import type {
+  BatchProgressReport,
+  BatchResult,
+  BatchSpec,
+  RequestSpec,
+  WireResponse,
+} from './shared/wire.ts';
 import { toFailure } from '../workflows/failure.ts';
 import type { InlineOptions, RequestOptions } from '../workflows/patient.ts';
 
@@ -36,6 +43,16 @@ export interface RequestHandle {
   /** Asks for cancellation: the socket closes, the workflow ends Canceled. */
   cancel(): Promise<void>;
   describe(): Promise<WorkflowExecutionDescription>;
+}
+
+/** A batch started by a client, by its workflow's id. */
+export interface BatchHandle {
+  readonly workflowId: string;
+  /** @throws the batch's `ApplicationFailure`, or `CancelledFailure` */
+  result(): Promise<BatchResult>;
+  progress(): Promise<BatchProgressReport>;
+  /** Stops what is in flight; what has ended by then is in the sink, and counted by `progress`. */
+  cancel(): Promise<void>;
 }
 
 type Call<Options, Result> = (url: string, options?: Options) => Promise<Result>;
@@ -86,6 +103,40 @@ export class PatientClient implements PerMethod<Waiting> {
     return this.#send(spec);
   }
 
+  /**
+   * Sends many requests as one workflow and waits for its result. The same `workflowId` twice is one
+   * batch.
+   *
+   * @throws the batch's `ApplicationFailure`, or `CancelledFailure`
+   */
+  async batch(
+    batch: BatchSpec,
+    workflowId = `patient-batch-${randomUUID()}`,
+  ): Promise<BatchResult> {
+    const handle = await this.submitBatch(batch, workflowId);
+    return handle.result();
+  }
+
+  /** Starts a batch and gives its handle. */
+  async submitBatch(
+    batch: BatchSpec,
+    workflowId = `patient-batch-${randomUUID()}`,
+  ): Promise<BatchHandle> {
+    refuse(batch, workflowId);
+    try {
+      await this.#client.workflow.start('patientBatch', {
+        workflowId,
+        taskQueue: this.#taskQueue,
+        args: [batch],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+    return batchHandle(this.#client.workflow.getHandle(workflowId));
+  }
+
   /** The handle of a request started elsewhere. */
   handle(requestId: string): RequestHandle {
     return requestHandle(this.#client.workflow.getHandle(requestId), requestId);
@@ -116,6 +167,17 @@ export class PatientClient implements PerMethod<Waiting> {
   }
 }
 
+/** What is wrong with a batch as a whole is said before it is started. */
+function refuse(batch: BatchSpec, workflowId: string): void {
+  try {
+    checkBatch(batch);
+    checkSize(batch);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    throw toFailure(error, failureContext({}, workflowId));
+  }
+}
+
 function check(request: RequestSpec, requestId: string, method: Method | undefined): RequestSpec {
   try {
     const name = `patient.${method?.toLowerCase()}`;
@@ -129,16 +191,32 @@ function check(request: RequestSpec, requestId: string, method: Method | undefin
   }
 }
 
+function batchHandle(workflow: WorkflowHandle): BatchHandle {
+  return {
+    workflowId: workflow.workflowId,
+    result: () => resultOf<BatchResult>(workflow),
+    progress: () => workflow.query<BatchProgressReport>('progress'),
+    async cancel() {
+      await workflow.cancel();
+    },
+  };
+}
+
+/** The failure that a workflow ended with, instead of the client's frame around it. */
+async function resultOf<T>(workflow: WorkflowHandle): Promise<T> {
+  try {
+    return (await workflow.result()) as T;
+  } catch (error) {
+    throw error instanceof WorkflowFailedError ? (error.cause ?? error) : error;
+  }
+}
+
 function requestHandle(workflow: WorkflowHandle, requestId: string): RequestHandle {
   return {
     requestId,
     async result() {
-      try {
-        const wire: WireResponse | null = await workflow.result();
-        return wire && toResponse(wire);
-      } catch (error) {
-        throw error instanceof WorkflowFailedError ? (error.cause ?? error) : error;
-      }
+      const wire = await resultOf<WireResponse | null>(workflow);
+      return wire && toResponse(wire);
     },
     async cancel() {
       await workflow.cancel();

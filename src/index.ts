@@ -1,4 +1,9 @@
-export { PatientClient, type PatientClientOptions, type RequestHandle } from './client.ts';
+export {
+  PatientClient,
+  type BatchHandle,
+  type PatientClientOptions,
+  type RequestHandle,
+} from './client.ts';
 export { optionsFromEnvironment } from './config/environment.ts';
 export { ConfigError, type PatientOptions } from './config/options.ts';
 export type {
@@ -17,12 +22,18 @@ export { bundleWorkflows, PatientWorker, type PatientWorkerOptions } from './wor
 export { PatientResponse, toResponse } from './shared/response.ts';
 export type { ErrorType, ErrorWord } from './shared/errors.ts';
 export type {
+  BatchOutcome,
+  BatchProgressReport,
+  BatchResult,
+  BatchSpec,
   Callback,
   CallbackArgument,
   FailureDetail,
   MultipartPart,
   RequestSpec,
   SecretRef,
+  SinkItem,
+  SourcePage,
   WireError,
   WireResponse,
 } from './shared/wire.ts';

@@ -66,7 +66,7 @@ export async function patientBatch(batch: BatchSpec, state?: BatchState): Promis
   let result: BatchResult | undefined;
   try {
     target = await callbackTarget(looseSpec(batch));
-    run = new BatchRun(checkBatch(batch), { taskQueue, runId, state });
+    run = new BatchRun(checkBatch(batch), { taskQueue, runId, state, continues: true });
     setHandler(progressQuery, () => run.progress);
     result = await run.run();
   } catch (error) {
@@ -89,6 +89,16 @@ export async function patientBatch(batch: BatchSpec, state?: BatchState): Promis
   return result;
 }
 
+export interface BatchRunOptions {
+  /** Of the Patient HTTP workers. */
+  taskQueue: string;
+  /** What the ids of its requests are made of, beside the workflow's id. */
+  runId: string;
+  state?: BatchState | undefined;
+  /** Whether the rest may be left to another run. Default false. */
+  continues?: boolean;
+}
+
 /** The engine of a batch, for a workflow of its own or in the midst of a user's. */
 export class BatchRun {
   readonly #batch: CheckedBatch;
@@ -96,6 +106,7 @@ export class BatchRun {
   readonly #sink: BatchSink | undefined;
   readonly #taskQueue: string;
   readonly #runId: string;
+  readonly #continues: boolean;
   readonly #outcomes: BatchOutcome[] = [];
   /** What was refused before it was sent, and is not reported yet. */
   #refused: { item: BatchItem; error: WireError }[] = [];
@@ -107,15 +118,12 @@ export class BatchRun {
 
   constructor(
     batch: CheckedBatch,
-    {
-      taskQueue,
-      runId,
-      state,
-    }: { taskQueue: string; runId: string; state?: BatchState | undefined },
+    { taskQueue, runId, state, continues = false }: BatchRunOptions,
   ) {
     this.#batch = batch;
     this.#taskQueue = taskQueue;
     this.#runId = runId;
+    this.#continues = continues;
     this.#succeeded = state?.succeeded ?? 0;
     this.#failed = state?.failed ?? 0;
     if (batch.sink) this.#sink = new BatchSink(batch.sink, taskQueue, state?.sinkOffset ?? 0);
@@ -355,7 +363,8 @@ export class BatchRun {
   /** A sink has what has ended; without one, history is bounded by what a result can hold. */
   get #isFull(): boolean {
     const { sink, keep } = this.#batch;
-    return (sink !== undefined || keep === 'none') && workflowInfo().continueAsNewSuggested;
+    if (sink === undefined && keep !== 'none') return false;
+    return this.#continues && workflowInfo().continueAsNewSuggested;
   }
 
   get #isUnfinished(): boolean {

@@ -1,6 +1,13 @@
 export { defineCallback, type CallbackContext, type CallbackHandlers } from './define-callback.ts';
 export { requestError } from './failure.ts';
-export { patient, type InlineOptions, type Patient, type RequestOptions } from './patient.ts';
+export {
+  patient,
+  type BatchOptions,
+  type InlineOptions,
+  type Patient,
+  type PatientBatchResult,
+  type RequestOptions,
+} from './patient.ts';
 export {
   patientDelete,
   patientGet,
@@ -15,6 +22,9 @@ export type { RequestTemplate } from '../src/shared/template.ts';
 export { PatientResponse, toResponse } from '../src/shared/response.ts';
 export type { ErrorType, ErrorWord } from '../src/shared/errors.ts';
 export type {
+  BatchOutcome,
+  BatchResult,
+  BatchSpec,
   Callback,
   CallbackArgument,
   FailureDetail,

@@ -13,7 +13,9 @@ import { isRequestId } from '../src/shared/request-id.ts';
 import { checkSize } from '../src/shared/spec-size.ts';
 import { perMethod, workflowTypeFor, type PerMethod } from '../src/shared/methods.ts';
 import { toResponse, type PatientResponse } from '../src/shared/response.ts';
-import type { RequestSpec } from '../src/shared/wire.ts';
+import { checkBatch } from '../src/shared/batch-spec.ts';
+import type { BatchResult, BatchSpec, RequestSpec, WireError } from '../src/shared/wire.ts';
+import { BatchRun } from './batch.ts';
 import { withTaskQueue } from './callback.ts';
 import { toFailure } from './failure.ts';
 import { submitRequest } from './submit-request.ts';
@@ -23,6 +25,17 @@ import { applyTemplate, mergeTemplates, type RequestTemplate } from '../src/shar
 export type RequestOptions = Omit<RequestSpec, 'url' | 'method'>;
 /** Inline calls answer to their caller; a callback needs `submit`. */
 export type InlineOptions = Omit<RequestOptions, 'callback' | 'result'>;
+
+/** What a batch in a workflow's own history can have. */
+export type BatchOptions = Pick<
+  BatchSpec,
+  'defaults' | 'chunkSize' | 'concurrency' | 'keep' | 'sink'
+>;
+
+export interface PatientBatchResult extends Omit<BatchResult, 'outcomes'> {
+  /** In the order of the requests; without a sink, unless `keep` is `none`. */
+  outcomes?: ({ response: PatientResponse } | { error: WireError })[];
+}
 
 type InlineCall = (url: string, options?: InlineOptions) => Promise<PatientResponse>;
 type SubmitCall = (url: string, options?: RequestOptions) => Promise<string>;
@@ -35,6 +48,13 @@ export interface Patient extends PerMethod<InlineCall> {
    * id. The `requestId`, when given, is that id: the same one twice is one request.
    */
   submit: PerMethod<SubmitCall> & { request(spec: string | RequestSpec): Promise<string> };
+  /**
+   * Sends many requests, hundreds in one activity, in the history of this workflow; for more than
+   * a few thousand start `patientBatch` as a child, which continues as new.
+   *
+   * @throws `InvalidRequestError` for a batch that is wrong as a whole; the cancellation
+   */
+  batch(requests: (string | RequestSpec)[], options?: BatchOptions): Promise<PatientBatchResult>;
   /** A `patient` whose requests share these fields; request and inner template win. */
   extend(template: RequestTemplate): Patient;
 }
@@ -56,6 +76,7 @@ function createPatient(template: RequestTemplate): Patient {
       ...perMethod((method) => (url, options) => submit(template, { ...options, url }, method)),
       request: (spec) => submit(template, looseSpec(spec) as RequestSpec),
     },
+    batch: (requests, options) => batch(template, requests, options),
     extend: (over) =>
       createPatient(refusing({ url: over.baseUrl }, '', () => mergeTemplates(template, over))),
   };
@@ -74,6 +95,29 @@ async function inline(
   }
   const taskQueue = template.taskQueue ?? DEFAULT_TASK_QUEUE;
   return toResponse(await submitRequest(spec, { requestId, taskQueue }));
+}
+
+async function batch(
+  template: RequestTemplate,
+  requests: (string | RequestSpec)[],
+  options: BatchOptions = {},
+): Promise<PatientBatchResult> {
+  const runId = uuid4();
+  const result = await refusing({}, runId, () => {
+    const specs = requests.map((spec) => applyTemplate(template, looseSpec(spec) as RequestSpec));
+    const checked = checkBatch({ ...options, requests: specs });
+    const callback = [checked.defaults, ...specs].find((spec) => spec?.callback !== undefined);
+    if (callback) throw invalidRequest('callback: a batch answers to its caller; use patientBatch');
+    return new BatchRun(checked, { taskQueue: template.taskQueue ?? DEFAULT_TASK_QUEUE, runId });
+  }).run();
+  const { outcomes, ...rest } = result!;
+  if (!outcomes) return rest;
+  return {
+    ...rest,
+    outcomes: outcomes.map((outcome) =>
+      'response' in outcome ? { response: toResponse(outcome.response) } : outcome,
+    ),
+  };
 }
 
 async function submit(

@@ -4,6 +4,7 @@ import { resolveOptions } from '../../src/config/options.ts';
 import { resolveRequest } from '../../src/config/request-spec.ts';
 import { createTransport } from '../../src/http/transport.ts';
 import { MemoryLiveness } from '../../src/liveness/memory.ts';
+import type { Liveness } from '../../src/liveness/port.ts';
 import type { ProcessorObserver } from '../../src/processor/observers.ts';
 import { Processor, type ProcessorOptions } from '../../src/processor/processor.ts';
 import type { RequestTask, TaskInput } from '../../src/processor/task.ts';
@@ -86,6 +87,7 @@ export class Harness implements AsyncDisposable {
   readonly warnings: [message: string, meta: unknown][] = [];
   readonly target: TargetServer;
   readonly processor: Processor;
+  readonly liveness: Liveness;
   readonly #transport: ReturnType<typeof createTransport>;
 
   constructor(target: TargetServer, options: Partial<ProcessorOptions>) {
@@ -94,6 +96,7 @@ export class Harness implements AsyncDisposable {
       ...resolveOptions({ allowPrivateAddresses: true }),
       secureContext: createSecureContext(),
     });
+    this.liveness = options.liveness ?? new MemoryLiveness();
     const silent = (): void => undefined;
     const keep = (message: string, meta?: unknown): void => {
       this.warnings.push([message, meta]);
@@ -103,7 +106,7 @@ export class Harness implements AsyncDisposable {
       maxConnections: 10,
       maxCrashes: 3,
       transport: this.#transport,
-      liveness: new MemoryLiveness(),
+      liveness: this.liveness,
       flow: memoryFlow(),
       handler: this.handler,
       log,

@@ -230,3 +230,61 @@ test('responses that do not fit beside each other give way, and keep their statu
   const [, , , , large] = parts(result);
   expect(large!.error?.response).toMatchObject({ status: 200, bodyTruncated: true });
 });
+
+test('inline: a batch in the history of its caller', async () => {
+  const outcomes = await env.run<string[]>('inlineBatch', [
+    [env.target.url('/status/200?body=one'), { url: env.target.url('/echo') }, 'nowhere'],
+    env.taskQueue,
+    { chunkSize: 2 },
+  ]);
+  expect(outcomes[0]).toBe('one');
+  expect(JSON.parse(outcomes[1]!).headers).toMatchObject({ from: ['template'] });
+  expect(outcomes[2]).toBe('InvalidRequestError');
+  const refused = env.run('inlineBatch', [[{ url: 'http://a', callback: 'x' }], env.taskQueue]);
+  expect((await failureOf(refused)).message).toMatch(/^callback: a batch answers to its caller/);
+});
+
+test('a client starts a batch once, waits for it and asks how far it is', async () => {
+  const workflowId = randomUUID();
+  const batch = { requests: [env.target.url(`/hold?${workflowId}`)] };
+  const handle = await env.patient.submitBatch(batch, workflowId);
+  await env.target.waitFor(({ held }) => held === 1);
+  expect(await handle.progress()).toMatchObject({ total: 1, running: 1 });
+  const again = env.patient.batch(batch, workflowId);
+  env.target.release();
+  expect(await again).toMatchObject({ succeeded: 1, failed: 0 });
+  expect(await handle.result()).toEqual(await again);
+  expect(env.target.hits.filter(({ path }) => path.endsWith(workflowId))).toHaveLength(1);
+  await expect(env.patient.batch({ requests: [], chunkSize: -1 })).rejects.toMatchObject({
+    type: 'InvalidRequestError',
+    message: 'chunkSize: expected an integer from 1 to 1000, got -1',
+  });
+});
+
+test('a batch without end goes on in new runs, with its ids and its counts', async () => {
+  const workflowId = randomUUID();
+  const lines = Array.from({ length: 3_000 }, (_, i) => env.target.url(`/bytes/2000?${i}`));
+  await writeFile(join(directory, `${workflowId}.in`), lines.join('\n'));
+  const handle = await start(
+    {
+      source: { file: `${workflowId}.in` },
+      sink: { file: `${workflowId}.out` },
+      chunkSize: 500,
+      concurrency: 2,
+    },
+    workflowId,
+  );
+  expect(await handle.result()).toMatchObject({ succeeded: 3_000, failed: 0 });
+  const out = (await readFile(join(directory, `${workflowId}.out`), 'utf8')).trim().split('\n');
+  const items = out.map((line) => JSON.parse(line) as { index: number; response: WireResponse });
+  expect(new Set(items.map(({ index }) => index)).size).toBe(3_000);
+  expect(items).toHaveLength(3_000);
+  const first = handle.firstExecutionRunId;
+  expect(
+    items.every(({ index, response }) => {
+      return response.requestId === `${workflowId}/${first}/${index}`;
+    }),
+  ).toBe(true);
+  const { runId } = await env.client.workflow.getHandle(workflowId).describe();
+  expect(runId).not.toBe(first);
+}, 60_000);

@@ -14,6 +14,7 @@ import {
   patient,
   requestError,
   toResponse,
+  type BatchOptions,
   type CallbackArgument,
   type RequestSpec,
   type WireError,
@@ -141,6 +142,16 @@ export async function closesEarly(spec: Spec, taskQueue: string, childId: string
 }
 
 /** The argument as it came. */
+export async function inlineBatch(
+  requests: (string | RequestSpec)[],
+  taskQueue: string,
+  options: BatchOptions = {},
+): Promise<string[]> {
+  const api = patient.extend({ taskQueue, headers: { from: 'template' } });
+  const { outcomes = [] } = await api.batch(requests, options);
+  return outcomes.map((each) => ('response' in each ? each.response.text() : each.error.type));
+}
+
 export async function rawCallback(argument: CallbackArgument): Promise<CallbackArgument> {
   return argument;
 }
