@@ -76,8 +76,13 @@ export class Redaction {
 
 /** One group: the value as it is and with any of its characters escaped, and inside of base64. */
 function formsOf(value: string): string {
-  const plain = Array.from(value, formsOfCharacter).join('');
-  return `(${[plain, ...insideBase64(Buffer.from(value))].join('|')})`;
+  const pieces = value.match(/\\+|[^\\]/gu) ?? [];
+  const plain = pieces.map((piece, i) => {
+    return piece.startsWith('\\')
+      ? formsOfBackslashes(piece.length)
+      : formsOfCharacter(piece, pieces[i - 1]?.startsWith('\\'));
+  });
+  return `(${[plain.join(''), ...insideBase64(Buffer.from(value))].join('|')})`;
 }
 
 const NAMED: Record<string, string | undefined> = {
@@ -88,25 +93,35 @@ const NAMED: Record<string, string | undefined> = {
   "'": 'apos',
 };
 
+/**
+ * A row of them is taken as one, with those that escape what comes next: one by one it would match
+ * in so many ways that a search might never end.
+ */
+function formsOfBackslashes(count: number): string {
+  const escaped = `(?:%(?:25)?5[cC]|\\\\{1,3}u005[cC]|&#92;){${count}}`;
+  return `(?:\\\\{${count},${4 * count + 3}}(?!\\\\)|${escaped})`;
+}
+
 /** Letters and digits, which nothing escapes, stay single characters: a pattern that is quick. */
-function formsOfCharacter(character: string): string {
+function formsOfCharacter(character: string, isEscaped = false): string {
   if (/^[A-Za-z0-9]$/.test(character)) return character;
   const utf8 = [...Buffer.from(character)];
   const units = [...Array(character.length).keys()].map((i) => character.charCodeAt(i));
   const point = character.codePointAt(0)!;
+  const [maybe, escape] = isEscaped ? ['', ''] : ['\\\\{0,3}', '\\\\{1,3}'];
   const forms = [
-    `\\\\{0,3}${literal(character)}`,
+    `${maybe}${literal(character)}`,
     // Also twice, as in a URL within a URL.
     utf8.map((byte) => `%(?:25)?${hex(byte, 2)}`).join(''),
-    `\\\\{1,3}${units.map((unit) => `u${hex(unit, 4)}`).join('\\\\{1,3}')}`,
+    `${escape}${units.map((unit) => `u${hex(unit, 4)}`).join('\\\\{1,3}')}`,
     `&#(?:0*${point}|[xX]0*${hex(point, 1)});`,
   ];
   const named = NAMED[character];
   if (named !== undefined) forms.push(`&${named};`);
   if (character === ' ') forms.push('\\+');
-  if (character === '\n') forms.push('\\\\{1,3}n');
-  if (character === '\r') forms.push('\\\\{1,3}r');
-  if (character === '\t') forms.push('\\\\{1,3}t');
+  if (character === '\n') forms.push(`${escape}n`);
+  if (character === '\r') forms.push(`${escape}r`);
+  if (character === '\t') forms.push(`${escape}t`);
   // UTF-8 that was read as Latin-1: headers, and bytes that are no text.
   if (utf8.length > 1) forms.push(literal(Buffer.from(character).toString('latin1')));
   return `(?:${forms.join('|')})`;

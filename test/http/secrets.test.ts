@@ -329,6 +329,33 @@ describe('an echo', () => {
     expect(json.body).toBe('[secret KEY]');
   });
 
+  test.each([String.raw`C:\secret "x"\\y\ü`, String.raw`\\\\\\\\`, 'line\none\r\ttwo\\'])(
+    'of backslashes and line ends: %j',
+    async (value) => {
+      // Not into a header, which holds no line end.
+      const echo = async (body: string) => {
+        const name = `/status/200?body=${encodeURIComponent(`<${body}>`)}`;
+        const refs = { headers: {}, params: { key: { $secret: 'KEY' } } };
+        return (await senderWith(() => value).get(target.url(name), { secrets: refs })).body;
+      };
+      const json = JSON.stringify(value).slice(1, -1);
+      const ascii = json.replace('ü', String.raw`\u00fc`);
+      for (const form of [value, json, ascii, encodeURIComponent(value)]) {
+        expect(await echo(form)).toBe('<[secret KEY]>');
+      }
+    },
+  );
+
+  test('is looked for in a time that a server cannot stretch', async () => {
+    const value = `${String.raw`\ \"`.repeat(20)}x`;
+    const texts = [
+      String.raw`\\\\ \\\\"`.repeat(5000),
+      '\\'.repeat(100_000),
+      '%25'.repeat(100_000),
+    ];
+    for (const text of texts) expect((await answer('', text, value)).body).toBe(text);
+  });
+
   test('of the prefix alone is none, and what is no echo stays', async () => {
     const text = 'Bearer sk_live/q7+ R"9=z '.repeat(1000);
     expect((await answer('', text, KEY, 'Bearer ')).body).toBe(text);

@@ -14,6 +14,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { PatientClient, requestError } from 'patient-http';
 import {
   callbackOf,
+  runInline,
   startTargetServer,
   startTemporalServer,
   type TargetServer,
@@ -29,6 +30,7 @@ import * as observer from './snippets/observer.ts';
 import * as plugin from './snippets/plugin.ts';
 import * as inline from './snippets/run-inline.ts';
 import * as testEnvironment from './snippets/test-environment.ts';
+import * as signing from './snippets/signing.ts';
 import * as workflows from './snippets/workflows/index.ts';
 
 const root = new URL('../../', import.meta.url);
@@ -127,6 +129,17 @@ const runs: Record<string, () => Promise<void>> = {
   'workflows/forecast.ts': async () => {
     const days = await execute(workflows.forecast, target.origin);
     expect(days).toEqual([{ url: '/v1/today' }, { url: '/v1/tomorrow' }]);
+  },
+  'workflows/notify.ts': async () => {
+    vi.stubEnv('PATIENT_SECRET_API_KEY', 'key-of-the-API');
+    expect(await execute(workflows.notify, target.url('/hooks'))).toBe(201);
+  },
+  'signing.ts': async () => {
+    const options = { preprocessors: signing.preprocessors, secrets: () => 'key of the partner' };
+    const url = target.url('/partner');
+    const spec = { url, method: 'POST' as const, preprocessors: ['partner'] };
+    expect(await runInline(spec, options)).toMatchObject({ status: 201 });
+    expect(signing.plugin.name).toBe('patient-http');
   },
   'plugin.ts': async () => {
     // It is the worker of all the others.

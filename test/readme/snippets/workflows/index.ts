@@ -1,5 +1,6 @@
 export * from './ask-and-go-on.ts';
 export * from './charge.ts';
 export * from './forecast.ts';
+export * from './notify.ts';
 export * from './price-as-child.ts';
 export * from './price-order.ts';
