@@ -130,6 +130,10 @@ const runs: Record<string, () => Promise<void>> = {
     const days = await execute(workflows.forecast, target.origin);
     expect(days).toEqual([{ url: '/v1/today' }, { url: '/v1/tomorrow' }]);
   },
+  'workflows/price-all.ts': async () => {
+    const prices = await execute(workflows.priceAll, target.origin, ['17', '18']);
+    expect(prices).toEqual({ 17: { amount: 12 }, 18: { amount: 12 } });
+  },
   'workflows/notify.ts': async () => {
     vi.stubEnv('PATIENT_SECRET_API_KEY', 'key-of-the-API');
     expect(await execute(workflows.notify, target.url('/hooks'))).toBe(201);
