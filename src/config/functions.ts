@@ -1,5 +1,5 @@
 import { ConfigError } from './options.ts';
-import { describeValue, formatProblems, type Problem } from './problems.ts';
+import { describeKind, formatProblems, type Problem } from './problems.ts';
 
 /**
  * The options that only code can give, which no schema describes.
@@ -13,7 +13,7 @@ export function checkFunctions<S, P extends object>(options: {
   const problems: Problem[] = [];
   const check = (path: PropertyKey[], value: unknown): void => {
     if (typeof value === 'function') return;
-    problems.push({ path, message: `expected a function, got ${describeValue(value)}` });
+    problems.push({ path, message: `expected a function, got ${describeKind(value)}` });
   };
   if (secrets !== undefined) check(['secrets'], secrets);
   for (const [name, value] of Object.entries(preprocessors ?? {})) {

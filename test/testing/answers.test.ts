@@ -118,3 +118,27 @@ test('an answer that never comes ends with the deadline', async () => {
   const never = () => new Promise<never>(() => {});
   expect(await errorOf(never, { deadline: 50 })).toMatchObject({ type: 'TimeoutError' });
 });
+
+test('sees a secret by its name', async () => {
+  const asked: TestRequest[] = [];
+  await run(
+    (request) => {
+      asked.push(request);
+      return {};
+    },
+    {
+      params: { q: 1, key: { $secret: 'KEY' } },
+      headers: { Authorization: { $secret: 'KEY', prefix: 'Bearer ' } },
+    },
+  );
+  expect(asked).toMatchObject([
+    { url: 'https://api.test/a?q=1', headers: { authorization: 'Bearer [secret KEY]' } },
+  ]);
+});
+
+test.each([
+  [{ secrets: 'KEY' }, 'secrets: expected a function, got a string of 3 characters'],
+  [{ preprocessors: { sign: 'hmac' } }, 'preprocessors.sign: expected a function, got a string of'],
+])('functions that are none: %o', async (options, message) => {
+  await expect(runInline('https://api.test/a', options as object)).rejects.toThrow(message);
+});
