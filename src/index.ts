@@ -20,6 +20,7 @@ export { PatientPlugin, type PatientPluginOptions } from './plugin.ts';
 export type { ObservedError, ProcessorObserver, TaskView } from './processor/observers.ts';
 export { bundleWorkflows, PatientWorker, type PatientWorkerOptions } from './worker.ts';
 export { PatientResponse, toResponse } from './shared/response.ts';
+export type { PayloadStore } from './shared/payload-store.ts';
 export type { ErrorType, ErrorWord } from './shared/errors.ts';
 export type {
   BatchOutcome,

@@ -1,19 +1,10 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
+import type { PayloadStore } from '../shared/payload-store.ts';
 import { describeKind } from './problems.ts';
 
 const KEY_BYTES = 32;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
-
-/** What a payload store has to have; ids look like `2026-11-24/<64 hex digits>`. */
-export interface CustomPayloadStore {
-  /** For errors and for the reference in history: no credentials. */
-  readonly name: string;
-  /** Resolves once the bytes are kept; the same id again has the same bytes. */
-  put(id: string, bytes: Uint8Array): Promise<void>;
-  /** Undefined for what is not there; rejects when the store cannot say. */
-  get(id: string): Promise<Uint8Array | undefined>;
-}
 
 const keyInput = z.union(
   [
@@ -51,7 +42,7 @@ export function encryptionKeys() {
 
 /** A URL of the schemes we know, or an object of the user's. */
 export function payloadStore() {
-  return z.custom<string | CustomPayloadStore>(isStore, {
+  return z.custom<string | PayloadStore>(isStore, {
     error: ({ input }) =>
       'expected file:///folder, redis://…, rediss://…, s3://bucket or an object with name, put and ' +
       `get, got ${describeKind(input)}`,
@@ -60,7 +51,7 @@ export function payloadStore() {
 
 function isStore(value: unknown): boolean {
   if (typeof value === 'string') return URL.canParse(value) && isStoreUrl(new URL(value));
-  const { name, put, get } = Object(value) as Partial<CustomPayloadStore>;
+  const { name, put, get } = Object(value) as Partial<PayloadStore>;
   return typeof name === 'string' && typeof put === 'function' && typeof get === 'function';
 }
 

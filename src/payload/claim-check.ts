@@ -1,7 +1,8 @@
 import type { Payload } from '@temporalio/common';
 import { PayloadError } from '../shared/errors.ts';
+import type { PayloadStore } from '../shared/payload-store.ts';
 import { fromBytes, payloadOf, textOf, toBytes, type Step } from './payload.ts';
-import { claimId, isClaimId, matches, reasonOf, type PayloadStore } from './store.ts';
+import { claimId, isClaimId, matches, reasonOf } from './store.ts';
 
 const ENCODING = 'claim-checked';
 const STORE = 'payload-store';

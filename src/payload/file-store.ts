@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { dayOf, type PayloadStore } from './store.ts';
+import { dayOf, type Store } from './store.ts';
 
 /** Where files are written before they get their names. */
 const UNFINISHED = 'unfinished';
 
 /** A folder that all processes share: a day's folder in it, 256 in each, a file a payload. */
-export class FileStore implements PayloadStore {
+export class FileStore implements Store {
   readonly name: string;
   readonly #root: string;
 

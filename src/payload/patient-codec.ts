@@ -1,5 +1,6 @@
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
 import { PayloadError } from '../shared/errors.ts';
+import type { PayloadStore } from '../shared/payload-store.ts';
 import { ClaimCheck } from './claim-check.ts';
 import { Compression } from './compression.ts';
 import { Encryption, type EncryptionKey } from './encryption.ts';
@@ -7,7 +8,7 @@ import { FileStore } from './file-store.ts';
 import type { Step } from './payload.ts';
 import { RedisStore } from './redis-store.ts';
 import { S3Store } from './s3-store.ts';
-import { dayOf, reasonOf, type PayloadStore } from './store.ts';
+import { dayOf, reasonOf, type Store } from './store.ts';
 
 export interface PayloadOptions {
   compress: boolean;
@@ -30,7 +31,7 @@ export class PatientCodec implements PayloadCodec {
   /** Whether it does more than read what others wrote. */
   readonly writes: boolean;
   readonly #steps: readonly Step[];
-  readonly #store: PayloadStore | undefined;
+  readonly #store: Store | undefined;
   readonly #retention: number | undefined;
   #checked: Promise<void> | undefined;
 
@@ -108,7 +109,7 @@ export function codecOf(converter: DataConverter | undefined): PatientCodec | un
   return converter?.payloadCodecs?.find((codec) => codec instanceof PatientCodec);
 }
 
-function openStore({ payloadStore, payloadRetention }: PayloadOptions): PayloadStore | undefined {
+function openStore({ payloadStore, payloadRetention }: PayloadOptions): Store | undefined {
   if (typeof payloadStore !== 'string') return payloadStore;
   if (payloadStore.startsWith('file:')) return new FileStore(payloadStore);
   if (payloadStore.startsWith('s3:')) return new S3Store(payloadStore);

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { PayloadStore } from './store.ts';
+import type { Store } from './store.ts';
 
 const PREFIX = 'patient:payload:';
 const TIMEOUT = 30_000;
@@ -7,7 +7,7 @@ const TIMEOUT = 30_000;
 const IDLE = 1_000;
 
 /** Redis, its `maxmemory-policy` one that evicts nothing; keys expire by themselves. */
-export class RedisStore implements PayloadStore {
+export class RedisStore implements Store {
   readonly name: string;
   readonly #url: string;
   readonly #retention: number | undefined;

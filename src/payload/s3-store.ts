@@ -1,6 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { PayloadError } from '../shared/errors.ts';
-import type { PayloadStore } from './store.ts';
+import type { Store } from './store.ts';
 
 type Sdk = typeof import('@aws-sdk/client-s3');
 
@@ -8,7 +8,7 @@ type Sdk = typeof import('@aws-sdk/client-s3');
  * A bucket, with credentials and region as the AWS SDK finds them; `?endpoint=` is for stores that
  * only speak its protocol. Age is the matter of a lifecycle rule of the bucket.
  */
-export class S3Store implements PayloadStore {
+export class S3Store implements Store {
   readonly name: string;
   readonly #bucket: string;
   readonly #prefix: string;

@@ -1,16 +1,8 @@
 import { createHash } from 'node:crypto';
+import type { PayloadStore } from '../shared/payload-store.ts';
 
-/**
- * Where large payloads live, by ids of the form `2026-11-24/<sha256>`. An id stands for one content:
- * to store it again changes nothing.
- */
-export interface PayloadStore {
-  /** For errors and for the reference in history: no credentials. */
-  readonly name: string;
-  /** Resolves once the bytes would survive a crash of the store's clients, at least. */
-  put(id: string, bytes: Uint8Array): Promise<void>;
-  /** Undefined for what is not there; rejects when the store cannot say. */
-  get(id: string): Promise<Uint8Array | undefined>;
+/** What ours can do beside. */
+export interface Store extends PayloadStore {
   /** Rejects when the store can evidently not be used: no such bucket, no right to write. */
   check?(): Promise<void>;
   /** Deletes what was stored before that day, for stores that forget nothing by themselves. */

@@ -81,6 +81,21 @@ describe.each(variants)('with %s', (_name, options) => {
     await expectHistory(workflowId);
   });
 
+  test('a batch', async () => {
+    const workflowId = unique('payload');
+    const url = env.target.url('/body');
+    const requests = [url, { url, method: 'DELETE', raiseErrorResponses: true }];
+    const { outcomes } = await env.client.workflow.execute('patientBatch', {
+      ...{ taskQueue: env.taskQueue, workflowId },
+      args: [{ requests, defaults: { headers: { word: WORD } } }],
+    });
+    expect(outcomes).toMatchObject([
+      { response: { body: body() } },
+      { error: { type: 'HttpStatusError', response: { status: 403 } } },
+    ]);
+    await expectHistory(workflowId);
+  });
+
   test('a query', async () => {
     const handle = await env.client.workflow.start('keepForQueries', {
       ...{ taskQueue: env.userQueue, workflowId: unique('payload') },

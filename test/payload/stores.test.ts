@@ -7,7 +7,7 @@ import { FileStore } from '../../src/payload/file-store.ts';
 import { PatientCodec } from '../../src/payload/patient-codec.ts';
 import { RedisStore } from '../../src/payload/redis-store.ts';
 import { S3Store } from '../../src/payload/s3-store.ts';
-import { claimId, type PayloadStore } from '../../src/payload/store.ts';
+import { claimId, type Store } from '../../src/payload/store.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 import { startS3, type S3Server } from '../support/s3.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -28,7 +28,7 @@ afterAll(async () => {
   await Promise.all([folder, redis, s3].map((each) => each?.[Symbol.asyncDispose]()));
 });
 
-const stores: [string, () => PayloadStore][] = [
+const stores: [string, () => Store][] = [
   ['file', () => new FileStore(folder.url)],
   ['redis', () => new RedisStore(redis.url, undefined)],
   ['s3', () => new S3Store(s3.url('payloads', 'some/where'))],
