@@ -9,6 +9,10 @@ import type { ActivitySource, BatchFile, Json, SourcePage } from '../src/shared/
 
 /** A chunk's requests in bytes of JSON; one request alone may have more. */
 const MAX_CHUNK_BYTES = 1024 * 1024;
+/** A page has to fit, with what waits, into the argument of a next run. */
+const MAX_PAGE_BYTES = 1024 * 1024;
+/** So much that is to be tried again goes before what is new, in bytes of JSON. */
+const MAX_WAITING_BYTES = 128 * 1024;
 
 /** A request of a batch that has not ended. */
 export interface BatchItem {
@@ -31,7 +35,8 @@ export interface SupplyState {
   total: number;
   /** Of the next page; undefined after the last one. */
   cursor?: Json;
-  buffer: BatchItem[];
+  /** Not yet sent: the last of those given, as they were given. */
+  specs: unknown[];
   waiting: WaitingItem[];
 }
 
@@ -45,6 +50,7 @@ export class BatchSupply {
   readonly #ids = new Map<string, number>();
   #state: SupplyState;
   #filling: Promise<void> | undefined;
+  #waitingBytes: number;
 
   /** `refuse` takes the requests that can be seen to be wrong before they are sent. */
   constructor(
@@ -57,8 +63,11 @@ export class BatchSupply {
     this.#chunkSize = chunkSize;
     this.#taskQueue = taskQueue;
     this.#refuse = refuse;
-    this.#state = state ?? { total: 0, buffer: [], waiting: [], ...(source && { cursor: null }) };
-    if (!state) this.#add(requests);
+    this.#state = state ?? {
+      ...{ total: requests.length, specs: [...requests], waiting: [] },
+      ...(source && { cursor: null }),
+    };
+    this.#waitingBytes = bytesOf(this.#state.waiting);
   }
 
   get state(): SupplyState {
@@ -73,8 +82,14 @@ export class BatchSupply {
     return this.#state.waiting.length;
   }
 
+  /** Whether nothing is left, for this run or another. */
+  get isEmpty(): boolean {
+    const { specs, waiting, cursor } = this.#state;
+    return specs.length + waiting.length === 0 && cursor === undefined;
+  }
+
   retry(item: BatchItem, delay: number): void {
-    this.#state.waiting.push({ ...item, notBefore: Date.now() + delay });
+    this.#wait([{ ...item, notBefore: Date.now() + delay }]);
   }
 
   /**
@@ -83,11 +98,14 @@ export class BatchSupply {
    */
   async next(): Promise<BatchItem[] | undefined> {
     const { waiting } = this.#state;
-    const isRoundDue = waiting.filter(({ notBefore }) => notBefore <= Date.now()).length;
-    if (isRoundDue >= this.#chunkSize) return this.#round();
-    await (this.#filling ??= this.#fill().finally(() => (this.#filling = undefined)));
-    const { buffer } = this.#state;
-    if (buffer.length > 0) return buffer.splice(0, this.#cut(buffer));
+    const due = waiting.filter(({ notBefore }) => notBefore <= Date.now()).length;
+    if (due >= this.#chunkSize || this.#waitingBytes > MAX_WAITING_BYTES) return this.#round();
+    for (;;) {
+      await (this.#filling ??= this.#fill().finally(() => (this.#filling = undefined)));
+      if (this.#state.specs.length === 0) break;
+      const items = this.#cut();
+      if (items.length > 0) return items;
+    }
     return waiting.length > 0 ? this.#round() : undefined;
   }
 
@@ -95,12 +113,13 @@ export class BatchSupply {
     const { waiting } = this.#state;
     // Those that may go first; a Retry-After of minutes does not hold back the rest.
     waiting.sort((a, b) => a.notBefore - b.notBefore || a.index - b.index);
-    const items = waiting.splice(0, Math.min(this.#chunkSize, this.#cut(waiting)));
+    const items = waiting.splice(0, this.#count(waiting.map(({ spec }) => spec)));
+    this.#waitingBytes -= bytesOf(items);
     const delay = Math.max(...items.map(({ notBefore }) => notBefore)) - Date.now();
     try {
       if (delay > 0) await sleep(delay);
     } catch (error) {
-      waiting.push(...items);
+      this.#wait(items);
       throw error;
     }
     return items
@@ -108,20 +127,38 @@ export class BatchSupply {
       .map(({ notBefore: _notBefore, ...item }) => item);
   }
 
-  /** How many of the first items make a chunk. */
-  #cut(items: BatchItem[]): number {
+  #wait(items: WaitingItem[]): void {
+    this.#state.waiting.push(...items);
+    this.#waitingBytes += bytesOf(items);
+  }
+
+  /** A chunk of new requests, without those that are refused; they can be all of them. */
+  #cut(): BatchItem[] {
+    const { specs, total } = this.#state;
+    const first = total - specs.length;
+    const items = specs
+      .splice(0, this.#count(specs))
+      .map((spec, i): BatchItem => ({ index: first + i, spec, tries: 0 }));
+    return items.filter((item) => {
+      const error = this.#fault(item);
+      if (error) this.#refuse(item, error);
+      return !error;
+    });
+  }
+
+  /** How many of the first requests make a chunk. */
+  #count(specs: unknown[]): number {
     let bytes = 0;
-    for (const [count, { spec }] of items.slice(0, this.#chunkSize).entries()) {
-      bytes += jsonBytes(spec);
+    for (const [count, spec] of specs.slice(0, this.#chunkSize).entries()) {
+      bytes += sizeOf(spec);
       if (bytes > MAX_CHUNK_BYTES && count > 0) return count;
     }
-    return Math.min(items.length, this.#chunkSize);
+    return Math.min(specs.length, this.#chunkSize);
   }
 
   async #fill(): Promise<void> {
-    while (this.#state.cursor !== undefined && this.#state.buffer.length < this.#chunkSize) {
+    while (this.#state.cursor !== undefined && this.#state.specs.length < this.#chunkSize) {
       const { cursor } = this.#state;
-      // Before the page is used, so that a run that ends here asks for it again.
       const page = await this.#page(cursor);
       if (!Array.isArray(page?.requests)) {
         throw invalidRequest('source: expected a page { requests, cursor }, got none');
@@ -130,7 +167,14 @@ export class BatchSupply {
       if (next !== undefined && JSON.stringify(next) === JSON.stringify(cursor)) {
         throw invalidRequest(`source: gave the cursor ${JSON.stringify(cursor)} twice`);
       }
-      this.#add(page.requests);
+      const bytes = jsonBytes(page);
+      if (bytes > MAX_PAGE_BYTES) {
+        throw invalidRequest(
+          `source: expected pages of at most ${MAX_PAGE_BYTES} bytes of JSON, got ${bytes}`,
+        );
+      }
+      this.#state.specs.push(...page.requests);
+      this.#state.total += page.requests.length;
       if (next === undefined) delete this.#state.cursor;
       else this.#state.cursor = next;
     }
@@ -152,15 +196,6 @@ export class BatchSupply {
     return (await activities[activity]!(cursor, ...args)) as SourcePage;
   }
 
-  #add(specs: unknown[]): void {
-    for (const spec of specs) {
-      const item = { index: this.#state.total++, spec, tries: 0 };
-      const error = this.#fault(item);
-      if (error) this.#refuse(item, error);
-      else this.#state.buffer.push(item);
-    }
-  }
-
   #fault({ index, spec }: BatchItem): RequestError | undefined {
     const { requestId } = looseSpec(spec);
     if (typeof requestId === 'string') {
@@ -177,6 +212,19 @@ export class BatchSupply {
       if (!(error instanceof RequestError)) throw error;
       return error;
     }
+  }
+}
+
+function bytesOf(items: WaitingItem[]): number {
+  return items.reduce((sum, { spec }) => sum + sizeOf(spec), 0);
+}
+
+/** What cannot be written as JSON is refused by itself. */
+function sizeOf(spec: unknown): number {
+  try {
+    return jsonBytes(spec);
+  } catch {
+    return 0;
   }
 }
 

@@ -161,7 +161,7 @@ export class BatchRun {
     await Promise.all(Array.from({ length: concurrency }, () => this.#lane()));
     if (this.#fault !== undefined) throw this.#fault;
     if (isStopped()) throw new CancelledFailure(`Cancelled: ${this.#summary}`);
-    if (this.#isUnfinished) return undefined;
+    if (!this.#supply.isEmpty) return undefined;
     const counts = { succeeded: this.#succeeded, failed: this.#failed };
     if (sink) return { ...counts, sink };
     if (keep === 'none') return counts;
@@ -365,11 +365,6 @@ export class BatchRun {
     const { sink, keep } = this.#batch;
     if (sink === undefined && keep !== 'none') return false;
     return this.#continues && workflowInfo().continueAsNewSuggested;
-  }
-
-  get #isUnfinished(): boolean {
-    const { buffer, waiting, cursor } = this.#supply.state;
-    return buffer.length + waiting.length > 0 || cursor !== undefined;
   }
 
   get #summary(): string {

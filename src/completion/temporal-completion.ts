@@ -156,6 +156,7 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
         batch.interrupt('closed');
       }
     }
+    throw notSent();
   }
 
   async finishBatch(batch: BatchTask): Promise<void> {
