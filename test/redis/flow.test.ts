@@ -39,7 +39,12 @@ test('four workers keep to a rate and to permits together, also while one is kil
   const [victim, second] = await Promise.all([1, 2, 3, 4].map(() => fleet.worker()));
 
   const limits = { rate: 40, period: 1_000 };
-  const rated = await submit(fleet, 160, '/echo', { flow: { key: 'rate', ...limits } });
+  // What Temporal has just handed to a killed process is found by it alone.
+  const heartbeatTimeout = '10s';
+  const rated = await submit(fleet, 160, '/echo', {
+    flow: { key: 'rate', ...limits },
+    heartbeatTimeout,
+  });
   await target.waitFor(({ total }) => total > 40, 20_000);
   victim!.kill('SIGKILL');
   expect(await statuses(rated)).toEqual(new Set([200]));
@@ -47,7 +52,10 @@ test('four workers keep to a rate and to permits together, also while one is kil
   expect(worstExcess(target.hits, limits)).toBeLessThanOrEqual(1 + 40 * 0.25);
 
   target.peak = 0;
-  const placed = await submit(fleet, 60, '/delay/200', { flow: { key: 'places', concurrency: 6 } });
+  const placed = await submit(fleet, 60, '/delay/200', {
+    flow: { key: 'places', concurrency: 6 },
+    heartbeatTimeout,
+  });
   await target.waitFor(() => target.count('/delay/200') > 20, 20_000);
   second!.kill('SIGKILL');
   expect(await statuses(placed)).toEqual(new Set([200]));
