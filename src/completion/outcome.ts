@@ -4,6 +4,14 @@ import { RequestError } from '../shared/errors.ts';
 import { wireError } from '../shared/failure.ts';
 import type { Outcome } from '../shared/wire.ts';
 import type { ActivityRpc, Payloads } from './activity-rpc.ts';
+import { Turns } from './turns.ts';
+
+/** Characters of a body from which encoding it is a matter of memory: it takes several copies. */
+const LARGE = 1024 * 1024;
+const LARGE_AT_ONCE = 4;
+
+/** Of the process: it is its memory. */
+const turns = new Turns(LARGE_AT_ONCE);
 
 /** Room for what a callback's argument holds beside the response, ids and envelope. */
 const RESERVE = 16 * 1024;
@@ -25,7 +33,9 @@ export async function encodeOutcome(
 ): Promise<EncodedOutcome> {
   if (outcome.kind === 'error') return { outcome, payloads: [] };
   const { response } = outcome;
-  const payloads = await rpc.encode(key, response);
+  const encode = (): Promise<Payloads> => rpc.encode(key, response);
+  const isLarge = (response.body?.length ?? 0) > LARGE;
+  const payloads = await (isLarge ? turns.take(encode) : encode());
   const size = byteLength(payloads);
   const limit = MAX_PAYLOAD_BYTES - RESERVE - byteLengthOf(response.callbackArgs);
   if (size <= limit) return { outcome, payloads };
