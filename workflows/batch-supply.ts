@@ -11,6 +11,8 @@ import type { ActivitySource, BatchFile, Json, SourcePage } from '../src/shared/
 const MAX_CHUNK_BYTES = 1024 * 1024;
 /** A page has to fit, with what waits, into the argument of a next run. */
 const MAX_PAGE_BYTES = 1024 * 1024;
+/** Chunks that are read before they are needed. */
+const AHEAD = 4;
 /** So much that is to be tried again goes before what is new, in bytes of JSON. */
 const MAX_WAITING_BYTES = 128 * 1024;
 
@@ -101,7 +103,8 @@ export class BatchSupply {
     const due = waiting.filter(({ notBefore }) => notBefore <= Date.now()).length;
     if (due >= this.#chunkSize || this.#waitingBytes > MAX_WAITING_BYTES) return this.#round();
     for (;;) {
-      await (this.#filling ??= this.#fill().finally(() => (this.#filling = undefined)));
+      const filled = this.#fill();
+      if (this.#state.specs.length < this.#chunkSize) await filled;
       if (this.#state.specs.length === 0) break;
       const items = this.#cut();
       if (items.length > 0) return items;
@@ -156,9 +159,19 @@ export class BatchSupply {
     return Math.min(specs.length, this.#chunkSize);
   }
 
-  async #fill(): Promise<void> {
-    while (this.#state.cursor !== undefined && this.#state.specs.length < this.#chunkSize) {
-      const { cursor } = this.#state;
+  /** Reads ahead, so that nobody waits for a page; one page at a time. */
+  #fill(): Promise<void> | undefined {
+    const { cursor, specs } = this.#state;
+    if (cursor === undefined || specs.length >= AHEAD * this.#chunkSize) return this.#filling;
+    this.#filling ??= this.#read().finally(() => (this.#filling = undefined));
+    // Told to whoever waits for it; else the next to read meets it again.
+    this.#filling.catch(() => undefined);
+    return this.#filling;
+  }
+
+  async #read(): Promise<void> {
+    do {
+      const { cursor = null } = this.#state;
       const page = await this.#page(cursor);
       if (!Array.isArray(page?.requests)) {
         throw invalidRequest('source: expected a page { requests, cursor }, got none');
@@ -177,7 +190,7 @@ export class BatchSupply {
       this.#state.total += page.requests.length;
       if (next === undefined) delete this.#state.cursor;
       else this.#state.cursor = next;
-    }
+    } while (this.#state.cursor !== undefined && this.#state.specs.length < this.#chunkSize);
   }
 
   async #page(cursor: Json): Promise<SourcePage> {
