@@ -60,8 +60,11 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
         task.obey(answer);
         // Not one byte is out yet: a paused request waits in Temporal like any other.
         if (answer.paused) task.interrupt('returned');
-      } else if (answer && (await this.#heartbeats.resolveFence(task, attempt)) === 'closed') {
-        task.interrupt('closed');
+      } else if (answer) {
+        const fence = await this.#heartbeats.resolveFence(task, attempt);
+        if (fence === 'closed') task.interrupt('closed');
+        // The attempt that it waits for may be fetched through the place that it holds.
+        else if (task.attempt === attempt) task.interrupt('returned');
       }
       if (!go()) throw notSent();
       if (answer?.found) return;
@@ -152,9 +155,10 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
       const { attempt } = batch;
       const answer = await this.#insistence.call(batch, go, () => this.#heartbeats.send(batch));
       if (answer?.found) return batch.obey(answer);
-      if (answer && (await this.#heartbeats.resolveFence(batch, attempt)) === 'closed') {
-        batch.interrupt('closed');
-      }
+      if (!answer) continue;
+      const fence = await this.#heartbeats.resolveFence(batch, attempt);
+      if (fence === 'closed') batch.interrupt('closed');
+      else if (batch.attempt === attempt) batch.returnUnsent();
     }
     throw notSent();
   }
@@ -191,17 +195,17 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
   async releaseOrphan(orphan: Orphan, go: () => boolean): Promise<boolean> {
     const { key, attempt, outcome } = orphan;
     const { token } = attempt;
-    const call = async (): Promise<Answer> => {
-      if (!outcome) {
-        const failure = retryFailure('Orphaned', 'The worker that ran the request is gone', 1);
-        return this.#rpc.fail(key, token, failure);
-      }
-      const encoded = await encodeOutcome(this.#rpc, orphan, outcome);
-      return this.#reportOutcome(key, token, encoded.outcome, encoded.payloads);
+    // One that cannot be encoded here and now stays kept, for the next attempt.
+    const encoded =
+      outcome && (await encodeOutcome(this.#rpc, orphan, outcome).catch(() => undefined));
+    const call = (): Promise<Answer> => {
+      if (encoded) return this.#reportOutcome(key, token, encoded.outcome, encoded.payloads);
+      const failure = retryFailure('Orphaned', 'The worker that ran the request is gone', 1);
+      return this.#rpc.fail(key, token, failure);
     };
     try {
       const answer = await this.#insistence.call({ pause }, go, call);
-      return outcome !== undefined && answer === 'accepted';
+      return encoded !== undefined && answer === 'accepted';
     } catch (error) {
       // What Temporal refuses for good is for the next attempt to end, after its heartbeat timeout.
       this.#log.error('Temporal refused an orphan', { error, workflowId: key.workflowId });

@@ -1,7 +1,7 @@
 import type { Log } from '../shared/log.ts';
 import type { RequestRecord } from './port.ts';
 import type { Reaper } from './reaper.ts';
-import type { RedisConnection } from './redis-connection.ts';
+import { isRefusal, type RedisConnection } from './redis-connection.ts';
 import { RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
 
 export interface LeaseOptions {
@@ -111,12 +111,15 @@ export class Lease {
   async #beat(): Promise<void> {
     const { leaseTtl, connection } = this.#options;
     try {
+      void connection.checkMessages();
       await this.#renew(false);
+      connection.served();
       this.#schedule(leaseTtl / 3);
     } catch (error) {
       this.missed(error);
+      connection.failed(error as Error);
       // A half-open connection looks like this: the command is not answered, nothing is closed.
-      if (connection.usable) connection.reconnect();
+      if (connection.usable && !isRefusal(error)) connection.reconnect();
       this.#schedule(leaseTtl / 6);
     }
   }
@@ -178,6 +181,8 @@ export class Lease {
   }
 
   async #claimExpired(): Promise<void> {
+    // Planned before a reconnection: others may not have renewed yet.
+    if (performance.now() < this.#noClaimBefore) return;
     try {
       const untilNext = await this.#options.reaper.claim();
       this.#claim = undefined;

@@ -58,7 +58,7 @@ export class Reaper {
       )) as Claim;
       total += claimed.length;
       await this.#releaseAll(claimed);
-      if (claimed.length < BATCH) {
+      if (claimed.length < BATCH || this.#stopped) {
         if (total > 0) log.info('Took over the requests of a process that is gone', { total });
         return untilNext < 0 ? undefined : untilNext;
       }

@@ -52,11 +52,10 @@ export class RedisConnection {
       enableAutoPipelining: true,
       scripts: SCRIPTS,
     });
-    this.#messages = new Redis(url, shared);
+    this.#messages = new Redis(url, { ...shared, commandTimeout: timeout });
     for (const redis of [this.#commands, this.#messages]) {
-      redis.on('error', (error: Error) => this.#failed(error));
+      redis.on('error', (error: Error) => this.failed(error));
     }
-    this.#commands.on('ready', () => this.#returned());
   }
 
   /** @throws Error that names the address, never the password, when Redis cannot be used */
@@ -85,11 +84,6 @@ export class RedisConnection {
     } finally {
       connection.close();
     }
-  }
-
-  /** Whether the last thing heard of Redis was an answer. */
-  get healthy(): boolean {
-    return this.#failure === undefined;
   }
 
   /** Whether a command would be sent now, instead of failing at once. */
@@ -131,12 +125,22 @@ export class RedisConnection {
     this.#messages.disconnect(true);
   }
 
+  /**
+   * A connection for messages can be half open while the one for commands is well: nothing is
+   * written to it otherwise. A new one is subscribed as the old one was.
+   */
+  async checkMessages(): Promise<void> {
+    if (this.#messages.status !== 'ready') return;
+    await this.#messages.ping().catch(() => this.#messages.disconnect(true));
+  }
+
   close(): void {
     this.#commands.disconnect();
     this.#messages.disconnect();
   }
 
-  #failed(error: Error): void {
+  /** Said once, until it serves again. */
+  failed(error: Error): void {
     if (this.#failure) return;
     this.#failure = error;
     this.#log.warn('Redis is away: crashes are found by Temporal heartbeats until it is back', {
@@ -144,11 +148,17 @@ export class RedisConnection {
     });
   }
 
-  #returned(): void {
+  /** A renewal went through. */
+  served(): void {
     if (!this.#failure) return;
     this.#failure = undefined;
     this.#log.info('Redis is back');
   }
+}
+
+/** Redis answered, and the answer is no: nothing was changed. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError';
 }
 
 type Command = (...args: (string | number | Buffer)[]) => Promise<unknown>;

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Attempt } from '../shared/attempt.ts';
 import type { Log } from '../shared/log.ts';
 import { keyString, type RequestKey } from '../shared/request-key.ts';
@@ -17,7 +16,7 @@ import type {
 } from './port.ts';
 import { Reaper } from './reaper.ts';
 import { toAttempt } from './redis-attempt.ts';
-import { RedisConnection } from './redis-connection.ts';
+import { isRefusal, RedisConnection } from './redis-connection.ts';
 import { keysOf, RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
 
 export interface RedisLivenessOptions {
@@ -33,8 +32,6 @@ export interface RedisLivenessOptions {
 
 /** A cancel can overtake its request by the time a full queue holds it back, rarely longer. */
 const CANCEL_FLAG_TTL = 10 * 60_000;
-/** ms */
-const REGISTER_AGAIN = 250;
 /** Newer than any attempt. */
 const WHATEVER: Attempt = {
   number: Number.MAX_SAFE_INTEGER,
@@ -59,7 +56,6 @@ export class RedisLiveness implements Liveness {
   #connection!: RedisConnection;
   #lease: Lease | undefined;
   #events!: OwnerEvents;
-  #stopped = false;
 
   constructor(options: RedisLivenessOptions) {
     this.#options = options;
@@ -72,9 +68,19 @@ export class RedisLiveness implements Liveness {
   }
 
   async start(events: OwnerEvents): Promise<void> {
-    const { url, leaseTtl, log, releaseOrphan, seal } = this.#options;
+    const { url, leaseTtl, log } = this.#options;
     this.#events = events;
     this.#connection = await RedisConnection.open({ url, timeout: leaseTtl / 3, log });
+    try {
+      await this.#join(events);
+    } catch (error) {
+      await this.stop();
+      throw new Error(`redisUrl: Redis refuses its service: ${String(error)}`, { cause: error });
+    }
+  }
+
+  async #join(events: OwnerEvents): Promise<void> {
+    const { leaseTtl, log, releaseOrphan, seal } = this.#options;
     await this.#connection.subscribe(this.#keys.channel(this.#owner), (message) => {
       this.#receive(message);
     });
@@ -100,7 +106,9 @@ export class RedisLiveness implements Liveness {
       const { answer } = registration;
       const latest = this.#registering.get(id) ?? record;
       if (answer === 'run' || answer === 'kept') this.#records.set(id, latest);
-      else this.#forget(id, record.attempt);
+      // Another process runs it: a task that is left here from an earlier attempt must not.
+      if (answer === 'attached') this.#lost(id);
+      if (answer === 'stale') this.#forget(id, record.attempt);
       return registration;
     } finally {
       this.#registering.delete(id);
@@ -108,18 +116,25 @@ export class RedisLiveness implements Liveness {
   }
 
   async #register(id: string, record: RequestRecord, exclusive: boolean): Promise<Registration> {
-    for (let doubtful = false; ;) {
-      // What could not even be sent has no effect; what was not answered may have had one.
-      doubtful ||= this.#connection.usable;
-      const answered = await this.#lease!.tracked(() =>
+    const { usable } = this.#connection;
+    let answered: [string, ...(string | null)[]];
+    try {
+      answered = (await this.#lease!.tracked(() =>
         this.#connection.run('register', this.#recordKeys(id), this.#recordArgs(id, record)),
-      ).catch((error: unknown) => this.#lease!.missed(error));
-      if (answered) return this.#registered(record.key, answered as [string, ...(string | null)[]]);
-      // Its owner may have got this very attempt from Redis: with one token both could mark it as
-      // sent. So Redis must say, or a next attempt, which fences this one.
-      if (doubtful && exclusive && !this.#stopped) await pause(REGISTER_AGAIN);
-      else return { answer: 'run', cancelRequested: false };
+      )) as typeof answered;
+    } catch (error) {
+      this.#lease!.missed(error);
+      // What was not sent, or was refused, had no effect; what was not answered may have had one.
+      // Then the request's owner may have this very attempt from Redis, and with one token both
+      // could mark it as sent. The next attempt has another token.
+      if (usable && exclusive && !isRefusal(error)) {
+        throw new Error('Redis fell silent; the next attempt tells whose the request is', {
+          cause: error,
+        });
+      }
+      return { answer: 'run', cancelRequested: false };
     }
+    return this.#registered(record.key, answered);
   }
 
   async #registered(
@@ -194,14 +209,16 @@ export class RedisLiveness implements Liveness {
 
   async whereabouts(key: RequestKey): Promise<Whereabouts> {
     try {
-      const [owner, number, scheduled, token, progress] = await this.#connection.redis.hmget(
+      const [owner, state, number, scheduled, token, progress] = await this.#connection.redis.hmget(
         this.#keys.request(keyString(key)),
-        ...['owner', 'number', 'scheduled', 'token', 'progress'],
+        ...['owner', 'state', 'number', 'scheduled', 'token', 'progress'],
       );
-      if (owner && owner !== this.#owner) return { owner: 'other' };
+      // An orphan is in somebody's hands, who does not run it.
+      const isElsewhere = owner && owner !== this.#owner;
+      if (isElsewhere && state !== 'orphaned') return { owner: 'other' };
       const attempt =
         token && number ? toAttempt(Number(number), Number(scheduled), token, progress) : undefined;
-      return { owner: owner ? 'self' : 'nobody', attempt };
+      return { owner: owner && !isElsewhere ? 'self' : 'nobody', attempt };
     } catch (error) {
       this.#lease!.missed(error);
       return { owner: 'unknown' };
@@ -209,7 +226,6 @@ export class RedisLiveness implements Liveness {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
     await this.#lease?.stop();
     this.#connection?.close();
     this.#records.clear();

@@ -117,14 +117,13 @@ export class BatchTask extends OwnedTask<BatchProgress> {
     }));
   }
 
-  protected absorb({ next = 0, returns = 0 }: Partial<BatchProgress>, isNext: boolean): void {
+  protected absorb({ next = 0, returns = 0 }: Partial<BatchProgress>): void {
     const { next: own } = this.progress;
     this.progress = {
       ...this.progress,
       next: Math.max(own, next),
       returns: Math.max(this.progress.returns, returns),
     };
-    if (isNext) return;
     for (const request of this.requests) {
       const isOthers = request.key.index! >= own && request.key.index! < next;
       if (isOthers && !request.request.resendable) request.interrupt('sent-elsewhere');
@@ -139,6 +138,13 @@ export class BatchTask extends OwnedTask<BatchProgress> {
   interrupt(reason: Interruption): void {
     this.#isClosed ||= reason === 'closed';
     for (const request of this.requests) request.interrupt(reason);
+  }
+
+  /** What waits to be authorised goes back, and its places to others. */
+  returnUnsent(): void {
+    for (const task of this.requests) {
+      if (!task.request.resendable && task.phase !== 'sent') task.interrupt('returned');
+    }
   }
 
   /** A pause or a reset lets it go on: it ends by itself, and its retries are another activity. */

@@ -120,6 +120,7 @@ export class Processor {
       });
       await this.#options.flow.start();
     } catch (error) {
+      await this.#stopStores();
       this.#state = 'stopped';
       throw error;
     }
@@ -208,7 +209,7 @@ export class Processor {
       if (task.request.resendable || task.phase !== 'sent') task.interrupt('returned');
     }
     await this.#idle(drainTimeout - shutdownTimeout);
-    await this.#admission.quiet(QUIET, drainTimeout);
+    await this.#admission.quiet(QUIET, Math.min(drainTimeout, 2 * QUIET));
     const lost = new Set<RequestTask>();
     for (const task of running) {
       if (task.phase === 'sent' && !task.interruption) lost.add(task);
@@ -223,13 +224,19 @@ export class Processor {
     for (const task of running) task.abandon();
     this.#tasks.clear();
 
-    await this.#options.flow.stop();
-    await this.#options.liveness.stop().catch((error: unknown) => {
-      this.#options.log.warn('The liveness store did not stop', { error });
-    });
+    await this.#stopStores();
     this.#state = 'stopped';
     this.#observers.notify('stop');
     return lost.size;
+  }
+
+  async #stopStores(): Promise<void> {
+    const { flow, liveness, log } = this.#options;
+    for (const store of [flow, liveness]) {
+      await store.stop().catch((error: unknown) => {
+        log.warn('A store did not stop', { error });
+      });
+    }
   }
 
   /** Resolves when no task is left, or after `ms`. */
@@ -311,7 +318,9 @@ export class Processor {
       const decided = this.#refusal(item, cancelRequested, crashes);
       return this.#runner.run(item, batch.itemHandler, batch.line, decided);
     };
-    await Promise.all(batch.items.map(runItem));
+    const ended = await Promise.allSettled(batch.items.map(runItem));
+    const defect = ended.find(({ status }) => status === 'rejected');
+    if (defect) throw (defect as PromiseRejectedResult).reason;
     batch.startDelivery();
   }
 

@@ -96,13 +96,14 @@ export class RequestTask extends OwnedTask<Progress> {
   }
 
   protected absorb({ sent = false, tries = 0, returns = 0 }: Partial<Progress>, isNext: boolean) {
+    const isOwnMark = isNext && this.progress.sent;
     this.progress = {
       // Never taken back: not every mark is one of this process's.
       sent: this.progress.sent || sent,
       tries: Math.max(this.progress.tries, tries),
       returns: Math.max(this.progress.returns, returns),
     };
-    if (!sent || isNext || this.request.resendable || this.#reached === 'sent') return;
+    if (!sent || isOwnMark || this.request.resendable || this.#reached === 'sent') return;
     this.#sentElsewhere = true;
     this.interrupt('sent-elsewhere');
   }

@@ -334,7 +334,7 @@ test('an attempt that is attached to a request nobody knows of any more goes bac
   await b.stop();
 });
 
-test('an exclusive attempt waits for the word of a Redis that fell silent; others run', async () => {
+test('an exclusive attempt does not run on the silence of Redis; others do', async () => {
   const queue = randomUUID();
   const a = await startOwner(queue);
   const b = await startOwner(queue);
@@ -343,11 +343,80 @@ test('an exclusive attempt waits for the word of a Redis that fell silent; other
   b.network.freeze();
   const next = b.liveness.register(record(2, 2000, running.key), true);
   const other = b.liveness.register(record(), false);
+  await expect(next).rejects.toThrow(/the next attempt tells whose/);
   expect(await other).toEqual({ answer: 'run', cancelRequested: false });
   b.network.restore();
-  expect(await next).toEqual({ answer: 'attached' });
+  await waitFor(async () => (await b.liveness.whereabouts(running.key)).owner === 'other');
+  const third = record(3, 3000, running.key);
+  expect(await b.liveness.register(third, true)).toEqual({ answer: 'attached' });
   await a.stop();
   await b.stop();
+});
+
+test('an attempt that goes to another process ends the task of an earlier one here', async () => {
+  const queue = randomUUID();
+  const a = await startOwner(queue);
+  const b = await startOwner(queue);
+  const first = record();
+  await a.liveness.register(first, false);
+  a.network.cut();
+  await waitFor(() => b.orphans.length === 1);
+  await b.liveness.register(record(2, 2000, first.key), true);
+  a.network.restore();
+  // Before or after its renewal has told it.
+  await waitFor(async () => (await a.liveness.whereabouts(first.key)).owner === 'other');
+  const third = await a.liveness.register(record(3, 3000, first.key), true);
+  expect(third).toEqual({ answer: 'attached' });
+  expect(a.events.lost).toHaveBeenCalledWith(keyString(first.key));
+  await a.stop();
+  await b.stop();
+});
+
+test('a Redis that refuses to write degrades: nothing hangs, nobody is taken for dead', async () => {
+  await using full = await startRedis();
+  const queue = randomUUID();
+  const warnings: string[] = [];
+  const log = { ...quiet, warn: (message: string) => void warnings.push(message) };
+  const options = { url: full.url, namespace: 'default', taskQueue: queue, leaseTtl: TTL, seal };
+  const orphans: Orphan[] = [];
+  const start = async () => {
+    const liveness = new RedisLiveness({
+      ...options,
+      releaseOrphan: async (orphan) => (orphans.push(orphan), false),
+      log,
+    });
+    const lost = vi.fn<OwnerEvents['lost']>();
+    await liveness.start({ attached() {}, cancelled() {}, lost, describe: () => ({}) });
+    return { liveness, lost };
+  };
+  const a = await start();
+  const b = await start();
+  await a.liveness.register(record(), false);
+  const before = Number(
+    (await full.redis.info('stats')).match(/total_connections_received:(\d+)/)![1],
+  );
+  await full.redis.config('SET', 'maxmemory', '1');
+  await expect(b.liveness.register(record(2), true)).resolves.toMatchObject({ answer: 'run' });
+  // Longer than a lease: nobody could renew, and nobody says that others are dead.
+  const leases = `patient:{default/${queue}}:leases`;
+  const expired = async (): Promise<boolean> => {
+    const [, expiry] = await full.redis.zrange(leases, '0', '0', 'WITHSCORES');
+    const [seconds] = await full.redis.time();
+    return Number(seconds) * 1000 > Number(expiry) + TTL;
+  };
+  await waitFor(expired);
+  expect(orphans).toEqual([]);
+  await full.redis.config('SET', 'maxmemory', '0');
+  await waitFor(async () => !(await expired()));
+  expect(orphans).toEqual([]);
+  expect([a.lost, b.lost].flatMap((fn) => fn.mock.calls)).toEqual([]);
+  const after = Number(
+    (await full.redis.info('stats')).match(/total_connections_received:(\d+)/)![1],
+  );
+  expect(after - before).toBeLessThan(5);
+  expect(warnings.length).toBeLessThanOrEqual(2);
+  await a.liveness.stop();
+  await b.liveness.stop();
 });
 
 test('a wrong address or password is one clear error, without the password', async () => {

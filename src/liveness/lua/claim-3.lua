@@ -11,6 +11,9 @@ local owner, most, prefix, life = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local result = { -1 }
+-- Who cannot renew, as with a Redis that is full, cannot say that others are dead.
+local mine = redis.call('ZSCORE', leases, owner)
+if not mine or tonumber(mine) <= now then return result end
 for _, dead in ipairs(redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE')) do
   if dead ~= owner then
     local theirs = prefix .. 'records:' .. dead
