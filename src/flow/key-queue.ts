@@ -75,14 +75,15 @@ export class KeyQueue {
     return override ? { ...this.#own, ...override } : this.#own;
   }
 
-  /** ms that one who came now would wait, as far as is known. */
+  /** ms that one who came now would wait, by the pace so far: a guess. */
   get expected(): number {
-    return this.#expectedAt(this.#waiting.size);
+    const { size } = this.#waiting;
+    return Math.max(this.#knownAt(size), size * this.#pace);
   }
 
   take(demand: Demand, signal: AbortSignal): Promise<FlowPermit | Later> {
-    const { expected } = this;
-    if (expected > this.#options.maxWait) return Promise.resolve(laterIn(expected));
+    const known = this.#knownAt(this.#waiting.size);
+    if (known > this.#options.maxWait) return Promise.resolve(laterIn(known));
     return this.#stand(demand, signal, (waiter) => this.#waiting.add(waiter));
   }
 
@@ -244,19 +245,20 @@ export class KeyQueue {
     else if (grants > 0) this.#lastGrant = now;
   }
 
-  #expectedAt(position: number): number {
+  /** ms that one at this position waits at least. */
+  #knownAt(position: number): number {
     const { rate, period = 0 } = this.#limits;
     const alone = rate === undefined ? 0 : period / rate;
     const blocked = Math.max(0, this.#blockedUntil - performance.now());
-    return blocked + position * Math.max(this.#pace, alone);
+    return blocked + position * alone;
   }
 
   /** Those at the end whose wait has become too long. */
   #sendAway(): void {
     const { maxWait } = this.#options;
-    if (this.#waiting.size === 0 || this.#expectedAt(this.#waiting.size - 1) <= maxWait) return;
+    if (this.#waiting.size === 0 || this.#knownAt(this.#waiting.size - 1) <= maxWait) return;
     for (const [position, waiter] of [...this.#waiting].entries()) {
-      const later = this.#expectedAt(position);
+      const later = this.#knownAt(position);
       if (later <= maxWait) continue;
       this.#waiting.delete(waiter);
       waiter.settle(laterIn(later));

@@ -90,6 +90,9 @@ for i = 1, #entries, 2 do
   end
 end
 
+-- An equal share of the horizon: one process with many waiting must not keep it all.
+local fleet = redis.call('ZCOUNT', leases, now, '+inf')
+local span, first = ask.horizon / math.max(1, fleet), nil
 local slots, obstacle = {}, 'none'
 local want = #ask.costs
 if lease(owner) <= now then
@@ -115,7 +118,8 @@ else
       local cost = ask.costs[i]
       at = math.max(now, tat - math.max(0, burst - cost) * interval)
       local ahead = at - now
-      if ahead > ask.reserve or (ahead > ask.horizon and i > 1) then
+      first = first or at
+      if ahead > ask.reserve or (at - first > span and i > 1) then
         obstacle, retryIn = 'rate', math.max(1, ahead - ask.horizon / 2)
         break
       end
@@ -163,5 +167,4 @@ redis.call('PEXPIRE', held, ask.life)
 redis.call('PEXPIRE', waiting, ask.life)
 redis.call('ZADD', keys, math.floor(now), key)
 redis.call('ZREMRANGEBYSCORE', keys, '-inf', now - ask.life)
-local fleet = redis.call('ZCOUNT', leases, now, '+inf')
 return { obstacle, math.ceil(retryIn), fleet, math.floor(now * 1000), unpack(slots) }
