@@ -1,14 +1,13 @@
 import { z } from 'zod';
+import { SECRET_NAME } from '../shared/constants.ts';
 import { isHeaderValue } from '../shared/header-rules.ts';
 import type { SecretRef } from '../shared/wire.ts';
 
-/** What is a file's name in a directory of secrets, and none that leads out of it. */
-const NAME = /^\w[\w.-]{0,127}$/;
 
 /** The name of a secret. */
 export function secretName() {
   const error = 'expected 1 to 128 letters, digits, _, - or . with no - or . in front';
-  return z.string({ error }).regex(NAME, { error });
+  return z.string({ error }).regex(SECRET_NAME, { error });
 }
 
 function headerText(expected: string) {

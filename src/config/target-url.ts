@@ -31,6 +31,8 @@ export const urlSchema = z
           '(send them as headers.authorization: { $secret, username })',
       );
     }
+    if (url.port === '0') return refuse('expected a port other than 0');
+    if (/\.\.|^\./.test(url.hostname)) return refuse('expected a host without empty labels');
     url.hash = '';
     return url.href;
   });

@@ -4,6 +4,9 @@ import zlib from 'node:zlib';
 // Node 20 has no zstd and its types know none.
 const zstd = (zlib as { createZstdDecompress?: () => Transform }).createZstdDecompress;
 
+/** Each costs memory before the first byte comes out; more than two make no sense. */
+const MAX_STACKED = 5;
+
 /** Makes a decoder for the data that begins with this. */
 export type DecoderFactory = (start: Buffer) => Transform;
 
@@ -30,6 +33,7 @@ export function contentDecoders(
     if (encoding === '' || encoding === 'identity') continue;
     const decoder = Object.hasOwn(DECODERS, encoding) ? DECODERS[encoding] : undefined;
     if (!decoder) return undefined;
+    if (decoders.length === MAX_STACKED) return undefined;
     decoders.push(decoder);
   }
   return decoders;

@@ -31,6 +31,7 @@ export class Http1Connection implements Connection, Dispatcher.DispatchHandler {
   #handedOver = false;
   /** undici wanted another socket: the request has seen none. */
   #gone = false;
+  #isClosing = false;
   reused = false;
   idleSince = 0;
 
@@ -46,7 +47,7 @@ export class Http1Connection implements Connection, Dispatcher.DispatchHandler {
   }
 
   get usable(): boolean {
-    return !this.#socket.destroyed && this.#socket.readable;
+    return !this.#isClosing && !this.#socket.destroyed && this.#socket.readable;
   }
 
   get answered(): boolean {
@@ -86,8 +87,11 @@ export class Http1Connection implements Connection, Dispatcher.DispatchHandler {
     this.#socket.destroy(error);
   }
 
-  close(): Promise<void> {
-    return this.#client.close();
+  /** From now on it takes no request. A no-op the second time. */
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    await this.#client.close();
   }
 
   onRequestStart(): void {

@@ -17,6 +17,10 @@ export class Http2Stream implements Connection {
   #stream: ClientHttp2Stream | undefined;
   #error: Error | undefined;
   #complete = false;
+  #received = 0;
+  /** Bytes that the body is to have, where they were announced. */
+  #length: number | undefined;
+  #hasLength = true;
   #givenBack = false;
   answered = false;
 
@@ -60,6 +64,7 @@ export class Http2Stream implements Connection {
   }
 
   #send(request: OutgoingRequest, body?: Buffer): void {
+    this.#hasLength = request.method !== 'HEAD';
     let stream: ClientHttp2Stream;
     try {
       stream = this.#session.open(headersOf(request, body !== undefined), body);
@@ -82,18 +87,27 @@ export class Http2Stream implements Connection {
     this.answered = true;
     this.#session.heard();
     const { ':status': status, ...headers } = headersFrom(pairs);
+    const length = headers['content-length'];
+    if (this.#hasLength && status !== '304' && typeof length === 'string') {
+      this.#length = Number(length);
+    }
     this.#user?.onResponse(Number(status), headers);
   }
 
   #onData(chunk: Buffer): void {
     this.#session.heard();
+    this.#received += chunk.length;
     this.#user?.onData(chunk);
   }
 
   #onEnd(): void {
     const stream = this.#stream!;
-    // Node ends a stream that was reset, too.
-    this.#complete = this.answered && stream.rstCode === NGHTTP2_NO_ERROR;
+    // Node ends a stream that was reset, too; one that the server ended is still open on our side.
+    const isWhole =
+      this.#length === undefined
+        ? !stream.closed || !stream.writableFinished
+        : this.#received === this.#length;
+    this.#complete = this.answered && stream.rstCode === NGHTTP2_NO_ERROR && isWhole;
     // An answer before all was sent: the rest is of no use (RFC 9113 §8.1).
     if (!stream.writableFinished) stream.close(NGHTTP2_CANCEL);
   }

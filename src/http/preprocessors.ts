@@ -65,8 +65,11 @@ export async function preprocess(
     try {
       const body = current.body ? encodeBody(current.body) : Buffer.alloc(0);
       const { method, url } = current;
-      const headers = Object.freeze({ ...current.headers });
+      const headers = Object.freeze(structuredClone(current.headers));
       const changes = await run({ method, url: url.href, headers, body }, context);
+      if (changes !== undefined && (typeof changes !== 'object' || changes === null)) {
+        throw new TypeError(`expected an object of changes, got a ${typeof changes}`);
+      }
       if (changes) current = change(current, changes);
     } catch (cause) {
       if (cause instanceof RequestError) throw cause;

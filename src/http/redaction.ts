@@ -4,21 +4,26 @@ import { RequestError } from '../shared/errors.ts';
 /** Of an error; a chain can be a ring. */
 const MAX_CAUSES = 5;
 
+/** Characters up to which a value is looked for in every mixture of its escaped forms. */
+const MAX_MIXED = 512;
+
 interface Hidden {
   name: string;
   value: string;
+  pattern: RegExp;
 }
 
 /** Takes values out of what leaves the worker, in every form that they are likely to come back in. */
 export class Redaction {
   readonly #hidden: Hidden[] = [];
-  #pattern: RegExp | undefined;
 
+  /** Made here, before anything is sent: what is to be hidden can be found. */
   add(name: string, value: string): void {
-    this.#hidden.push({ name, value });
+    const isPlain = /^[A-Za-z0-9]*$/.test(value);
+    const source = isPlain || value.length <= MAX_MIXED ? formsOf(value) : wholeFormsOf(value);
+    this.#hidden.push({ name, value, pattern: new RegExp(source, 'g') });
     // One that another is a part of is looked for first.
     this.#hidden.sort((a, b) => b.value.length - a.value.length);
-    this.#pattern = undefined;
   }
 
   finds(text: string): boolean {
@@ -26,12 +31,11 @@ export class Redaction {
   }
 
   text(text: string): string {
-    if (this.#hidden.length === 0) return text;
-    this.#pattern ??= new RegExp(this.#hidden.map(({ value }) => formsOf(value)).join('|'), 'g');
-    return text.replace(this.#pattern, (_match, ...groups: unknown[]) => {
-      const found = groups.findIndex((group) => group !== undefined);
-      return `[secret ${this.#hidden[found]!.name}]`;
-    });
+    let clean = text;
+    for (const { name, pattern } of this.#hidden) {
+      clean = clean.replace(pattern, () => `[secret ${name}]`);
+    }
+    return clean;
   }
 
   response(response: TransportResponse): TransportResponse {
@@ -74,7 +78,18 @@ export class Redaction {
   }
 }
 
-/** One group: the value as it is and with any of its characters escaped, and inside of base64. */
+/** A long value with other characters than letters: all of it escaped in one way, or in base64. */
+function wholeFormsOf(value: string): string {
+  const texts = [
+    value,
+    encodeURIComponent(value.toWellFormed()),
+    JSON.stringify(value).slice(1, -1),
+    Buffer.from(value).toString('latin1'),
+  ].map(literal);
+  return [...new Set(texts), ...insideBase64(Buffer.from(value))].join('|');
+}
+
+/** The value as it is and with any of its characters escaped, and inside of base64. */
 function formsOf(value: string): string {
   const pieces = value.match(/\\+|[^\\]/gu) ?? [];
   const plain = pieces.map((piece, i) => {
@@ -82,7 +97,7 @@ function formsOf(value: string): string {
       ? formsOfBackslashes(piece.length)
       : formsOfCharacter(piece, pieces[i - 1]?.startsWith('\\'));
   });
-  return `(${[plain.join(''), ...insideBase64(Buffer.from(value))].join('|')})`;
+  return [plain.join(''), ...insideBase64(Buffer.from(value))].join('|');
 }
 
 const NAMED: Record<string, string | undefined> = {

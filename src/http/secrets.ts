@@ -1,3 +1,4 @@
+import { SECRET_NAME } from '../shared/constants.ts';
 import { invalidRequest, RequestError } from '../shared/errors.ts';
 import type { SecretRef } from '../shared/wire.ts';
 import { Redaction } from './redaction.ts';
@@ -21,6 +22,11 @@ export class Secrets {
 
   /** @throws RequestError `SecretNotFoundError` and others; none holds the value */
   value(name: string): Promise<string> {
+    if (!SECRET_NAME.test(name)) {
+      return Promise.reject(
+        invalidRequest(`$secret: expected a name, got ${JSON.stringify(name)}`),
+      );
+    }
     let asked = this.#asked.get(name);
     if (!asked) this.#asked.set(name, (asked = this.#ask(name)));
     return asked;
@@ -70,7 +76,6 @@ export class Secrets {
       const what = typeof code === 'string' ? code : kind;
       throw new RequestError('UnknownError', `secret ${name} could not be read (${what})`, {
         transient: true,
-        cause,
       });
     }
   }

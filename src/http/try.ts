@@ -14,6 +14,7 @@ import { prepareRequest } from './prepare.ts';
 import type { Headers, PreparedRequest } from './prepare.ts';
 import type { Preprocessors } from './preprocessors.ts';
 import type { ProxyChoice } from './proxy.ts';
+import type { Proxy } from './proxy.ts';
 import { RedirectChain, redirectLocation } from './redirects.ts';
 import type { SecretSource } from './secret-source.ts';
 import { Secrets } from './secrets.ts';
@@ -63,6 +64,8 @@ export class Try implements HopOwner {
   #proxyUrl: string | null | undefined;
   #chain: RedirectChain | undefined;
   #hop: Hop | undefined;
+  /** The proxy that reads this hop's request, and not only its bytes. */
+  #relay: Proxy | undefined;
   #overall: NodeJS.Timeout | undefined;
   #step: NodeJS.Timeout | undefined;
   #gatePassed = false;
@@ -116,11 +119,12 @@ export class Try implements HopOwner {
   /** Ends the try wherever it is; does nothing after its end. */
   fail(reason: unknown): void {
     if (this.#settled) return;
+    const redaction = reason instanceof RequestError && this.#secrets?.redaction;
+    const shown = redaction ? redaction.error(reason) : reason;
     this.#settle();
     this.#hop?.cancel();
     this.#hop = undefined;
-    const redaction = reason instanceof RequestError && this.#secrets?.redaction;
-    this.#reject(redaction ? redaction.error(reason) : reason);
+    this.#reject(shown);
   }
 
   /** The transport is closed by force. */
@@ -172,6 +176,10 @@ export class Try implements HopOwner {
 
   onHopResponse(response: HopResponse): void {
     const { status, headers } = response;
+    if (status === 407 && this.#relay) {
+      const message = `${this.#label}: proxy ${this.#relay.name}: credentials not accepted`;
+      return this.fail(new RequestError('ConnectionError', message, { phase: 'connect' }));
+    }
     const location = redirectLocation(status, headers, this.#request.maxRedirects);
     if (location === undefined) return this.#deliver(response);
     try {
@@ -222,10 +230,18 @@ export class Try implements HopOwner {
     try {
       const proxy = proxyFor(request.url, this.#proxyUrl);
       const destination = destinationOf(request.url, this.#request.protocol, proxy);
+      this.#relay = destination.isRelayed ? proxy : undefined;
+      if (this.#relay?.authorization !== undefined) this.#hide(this.#relay.authorization);
       connections.take(destination, maxIdle ?? this.#maxIdle(destination), this.#hop);
     } catch (error) {
       this.#failWith(error);
     }
+  }
+
+  /** A relaying proxy sees them in the request's own headers, and may pass them on. */
+  #hide(authorization: string): void {
+    this.#secrets ??= new Secrets(this.#context.secretSource);
+    this.#secrets.redaction.add('proxyUrl', authorization.replace('Basic ', ''));
   }
 
   /** How long a connection may have idled, in ms, for it to be used. */

@@ -33,9 +33,12 @@ export function endWithResponse(
 ): Ending {
   const { request } = task;
   const { status } = response;
-  const delay = retriesStatus(status, request, shouldRetry)
-    ? nextTryIn(request, task.tryNumber, retryAfter, remaining(task))
-    : undefined;
+  // After a redirect that made a GET of a POST it is the GET that was not processed.
+  const isWhole = request.resendable || response.method === request.method;
+  const delay =
+    isWhole && retriesStatus(status, request, shouldRetry)
+      ? nextTryIn(request, task.tryNumber, retryAfter, remaining(task))
+      : undefined;
   if (delay === undefined && !(request.raiseErrorResponses && !isSuccess(status))) {
     return { kind: 'outcome', outcome: { kind: 'response', response } };
   }

@@ -9,6 +9,9 @@ export function requestsQueue(taskQueue: string): string {
 export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type Method = (typeof METHODS)[number];
 
+/** A secret's name: never a path, where secrets are files. */
+export const SECRET_NAME = /^\w[\w.-]{0,127}$/;
+
 /** Temporal refuses a payload above 2 MiB; the difference leaves room for the argument's envelope. */
 export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024;
 

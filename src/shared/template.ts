@@ -31,12 +31,39 @@ export function mergeTemplates(base: RequestTemplate, over: RequestTemplate): Re
   return merged;
 }
 
-/** The spec of one request made from a template. */
+/**
+ * The spec of one request made from a template. A URL of another origin than the template's goes
+ * without the template's credentials, as a redirect there would.
+ */
 export function applyTemplate(template: RequestTemplate, spec: RequestSpec): RequestSpec {
-  const { baseUrl, taskQueue: _, ...rest } = mergeTemplates(template, spec);
+  const { baseUrl, url } = { ...template, url: spec.url };
   // Anything but text is the validation's to name.
-  const joins = baseUrl !== undefined && typeof spec.url === 'string';
-  return { ...rest, url: joins ? joinUrl(baseUrl, spec.url) : spec.url };
+  if (baseUrl === undefined || typeof url !== 'string') {
+    const { baseUrl: _, taskQueue: _queue, ...rest } = mergeTemplates(template, spec);
+    return { ...rest, url };
+  }
+  const joined = joinUrl(baseUrl, url);
+  const isForeign = URL.canParse(joined) && new URL(joined).origin !== new URL(baseUrl).origin;
+  const shared = isForeign ? withoutCredentials(template) : template;
+  const { baseUrl: _, taskQueue: _queue, ...rest } = mergeTemplates(shared, spec);
+  return { ...rest, url: joined };
+}
+
+const CREDENTIALS = new Set(['authorization', 'cookie', 'proxy-authorization']);
+
+function withoutCredentials(template: RequestTemplate): RequestTemplate {
+  const { headers = {}, params = {}, preprocessors: _, ...rest } = template;
+  const isSecret = (value: unknown): boolean =>
+    typeof value === 'object' && value !== null && '$secret' in value;
+  const keptHeaders = Object.entries(headers).filter(
+    ([name, value]) => !CREDENTIALS.has(name.toLowerCase()) && !isSecret(value),
+  );
+  const keptParams = Object.entries(params).filter(([, value]) => !isSecret(value));
+  return {
+    ...rest,
+    headers: Object.fromEntries(keptHeaders),
+    params: Object.fromEntries(keptParams),
+  };
 }
 
 /**

@@ -83,6 +83,18 @@ test('keeps so many unused connections, over all origins; the one used longest a
   await second.waitFor(({ open }) => open === 0);
 });
 
+test('a connection that is given up for others is not handed out again', async () => {
+  await using server = await startTargetServer();
+  const to = encodeURIComponent('/echo');
+  for (const maxIdleConnections of [0, 1]) {
+    await using sender = new Sender({ maxIdleConnections });
+    for (let i = 0; i < 3; i++) {
+      const response = await sender.get(server.url(`/redirect-to?status=302&url=${to}`));
+      expect(response.status).toBe(200);
+    }
+  }
+});
+
 test('keeps no connection that either side wants closed', async () => {
   await using server = await RawServer.start(
     answering('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok'),

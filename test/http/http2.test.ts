@@ -214,6 +214,20 @@ describe('the server ends', () => {
     },
   );
 
+  test.each([
+    ['with its length', { 'content-length': '100' }],
+    ['without', {}],
+  ])('a stream within its answer, as if nothing was wrong: %s', async (_, headers) => {
+    await using target = await Http2Target.start(({ stream }) => {
+      stream.respond({ ':status': 200, ...headers });
+      stream.write('half of it', () => stream.close(constants.NGHTTP2_NO_ERROR));
+      // Not ended: a reset without an error is all that the client sees.
+      stream.end = () => stream;
+    });
+    await using sender = new Sender();
+    expect(await sender.fail({ url: target.url() })).toMatchObject(lost);
+  });
+
   test('a stream within its answer, others go on', async () => {
     await using target = await Http2Target.start(({ stream, headers }) => {
       if (headers[':path'] === '/held') return;

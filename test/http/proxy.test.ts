@@ -69,8 +69,14 @@ describe('a real proxy', () => {
         neverSent(proxy.port, `credentials not accepted (status ${userinfo ? 401 : 407})`, false),
       );
       expect(inspect(error, { depth: 9, showHidden: true })).not.toContain(PASSWORD);
-      // An answer to a request is an answer, whoever gives it.
-      expect(await refused.get(plain.url('/echo'))).toMatchObject({ status: userinfo ? 401 : 407 });
+      // Its 401 to wrong ones looks like the target's; a 407 is nobody else's.
+      if (userinfo) {
+        expect(await refused.get(plain.url('/echo'))).toMatchObject({ status: 401 });
+      } else {
+        const relayed = await refused.fail({ url: plain.url('/echo'), ...POST });
+        expect(relayed).toMatchObject({ type: 'ConnectionError', phase: 'connect' });
+        expect(relayed.message).toContain('credentials not accepted');
+      }
     }
     expect(plain.hits).toHaveLength(1);
     expect(target.hits).toHaveLength(1);

@@ -182,7 +182,8 @@ describe('nothing is sent', () => {
     }).fail({ url: target.url('/echo'), ...bearer });
     expect(thrown).toMatchObject({ type: 'UnknownError', phase: 'prepare', transient: true });
     expect(thrown.message).toContain('secret KEY could not be read (RangeError)');
-    expect(thrown.cause).toMatchObject({ message: 'vault is sealed' });
+    // What a source says could hold what nobody knows yet to be secret.
+    expect(thrown.cause).toBeUndefined();
   });
 
   test('when a source does not answer within the timeout', async () => {
@@ -387,4 +388,31 @@ describe('an echo', () => {
     expect(JSON.stringify(error.cause, Object.getOwnPropertyNames(error.cause))).not.toContain(KEY);
     expect(error.cause).toMatchObject({ name: 'HTTPParserError' });
   });
+});
+
+test('a value of 8,000 characters that all can be escaped is sent, and taken out of the answer', async () => {
+  const long = '/+=&%;#?'.repeat(1_000);
+  const response = await senderWith(() => long).get(
+    target.url('/echo'),
+    refs({ headers: { 'x-long': { $secret: 'LONG' } } }),
+  );
+  expect(response.status).toBe(200);
+  expect(response.body).toContain('[secret LONG]');
+  expect(response.body).not.toContain('/+=&%;#?');
+});
+
+test('a name that is a path is refused, also where a preprocessor asks for it', async () => {
+  const directory = await temporaryDirectory();
+  const sender = new Sender({
+    secretsDirectory: directory,
+    preprocessors: {
+      async steal(_request, { secret }) {
+        return { headers: { stolen: await secret('../../etc/hostname') } };
+      },
+    },
+  });
+  onTestFinished(() => sender[Symbol.asyncDispose]());
+  const error = await sender.fail({ url: target.url('/echo'), preprocessors: ['steal'] });
+  expect(error).toMatchObject({ type: 'InvalidRequestError' });
+  expect(error.message).toContain('$secret: expected a name');
 });

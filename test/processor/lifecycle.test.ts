@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { MemoryLiveness } from '../../src/liveness/memory.ts';
 import type { ProcessorState } from '../../src/processor/processor.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { keyOf, recorder, startHarness } from './harness.ts';
+import { keyOf, kindOf, recorder, startHarness } from './harness.ts';
 
 const STOP = { shutdownTimeout: 5_000, drainTimeout: 5_000 };
 const NOW = { shutdownTimeout: 0, drainTimeout: 0 };
@@ -239,4 +239,16 @@ test('no place is granted but while it runs', async () => {
   await place;
   // Who waits for the start does not wait for room.
   expect(events).toEqual(['start', 'stop', 'start']);
+});
+
+test('a POST that was redirected to a GET is not sent again for what the GET was told', async () => {
+  await using harness = await startHarness();
+  const { handler, target } = harness;
+  const to = encodeURIComponent('/flaky/receipt/9/429?retryAfter=0');
+  const spec = { method: 'POST' } as const;
+  await harness.submit(`/redirect-to?status=303&url=${to}`, { spec });
+  await harness.submit(`/redirect-to?status=307&url=${to}`, { spec });
+  await harness.ended(2);
+  expect(handler.endings.map(({ ending }) => kindOf(ending)).toSorted()).toEqual(['429', 'retry']);
+  expect(target.total).toBe(4);
 });

@@ -36,7 +36,7 @@ export function webhookSigner({ secret: names }: WebhookSignerOptions): Preproce
   };
 }
 
-/** What is signed is joined by dots, so an id has none; different ids stay different. */
+/** What is signed is joined by dots, so an id has none. */
 function withoutDots(id: string): string {
   if (!id.includes('.')) return id;
   return id.replaceAll('%', '%25').replaceAll('.', '%2E');
