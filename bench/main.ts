@@ -13,6 +13,7 @@ import { inFlight } from './cases/in-flight.ts';
 import { large } from './cases/large.ts';
 import { latency } from './cases/latency.ts';
 import { payload } from './cases/payload.ts';
+import { signers } from './cases/signers.ts';
 import { tls } from './cases/tls.ts';
 import { startEnvironment, type Environment } from './environment.ts';
 import { PROFILE_DIR } from './peer.ts';
@@ -38,6 +39,7 @@ const CASES: Record<string, (env: Environment) => Promise<CaseResult>> = {
   capacity: (env) => capacity(env, { count: 500, maxConnections: 50 }),
   cancel: (env) => cancel(env, { count: small ? 20 : 200 }),
   guard: (env) => guard(env, { count: small ? 200 : 2_000, rounds }),
+  signers: (env) => signers(env, { count: small ? 200 : 2_000, rounds }),
   payload: () => payload({ count: small ? 200 : 2_000, rounds }),
   large: (env) => large(env, small ? { count: 5, megabytes: 5 } : { count: 100, megabytes: 20 }),
   tls: () => tls({ count: small ? 200 : 1_000, rounds }),

@@ -234,6 +234,24 @@ test('a half-open connection is noticed within the lease', async () => {
   await a.stop();
 });
 
+test('a half-open connection for messages is noticed though commands go through', async () => {
+  const queue = randomUUID();
+  const a = await startOwner(queue);
+  const b = await startOwner(queue);
+  const running = record();
+  await a.liveness.register(running, false);
+  a.network.freezeThose('subscribe');
+  await waitFor(
+    async () => {
+      await b.liveness.cancel(running.key);
+      return a.events.cancelled.mock.calls.length > 0;
+    },
+    { timeout: TTL * 4, interval: 100 },
+  );
+  await a.stop();
+  await b.stop();
+});
+
 test('a process that was taken for dead takes its orphans back', async () => {
   const queue = randomUUID();
   const survivor = await startOwner(queue);
