@@ -132,6 +132,8 @@ export class RequestRunner {
     } catch (error) {
       if (task.interruption) throw error;
       const failure = asRequestError(error);
+      // Temporal did not answer in time, which is no fault of the target's and costs no try.
+      if (task.atMark && failure.type === 'TimeoutError') return { kind: 'return' };
       permit?.release(failure.transient ? 'failed' : 'nothing');
       const ending = endWithError(task, failure);
       observers.notify('requestError', task, failure, retryIn(ending));
@@ -165,7 +167,11 @@ function gate(
   if (!mark && !permit) return {};
   return {
     async beforeFirstByte() {
-      if (mark) await handler.markSent(task);
+      if (mark) {
+        task.atMark = true;
+        await handler.markSent(task);
+        task.atMark = false;
+      }
       // Last: Temporal may have let it wait, and then its time has passed.
       const later = await permit?.ready(task.signal);
       if (later) goOn(task, later);

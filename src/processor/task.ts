@@ -26,6 +26,8 @@ export class RequestTask extends OwnedTask<Progress> {
   sentAt: number | undefined;
   /** ms after which the next attempt may start, when this one is given back. */
   delay: number | undefined;
+  /** Waits for the word that its first byte may go out. */
+  atMark = false;
   #reached: Phase = 'queued';
   #interruption: Interruption | undefined;
   readonly #abort = new AbortController();

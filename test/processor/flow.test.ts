@@ -141,7 +141,7 @@ test('a try that times out in the gate leaves its permit to others', async () =>
   await harness.ended(3);
   expect(handler.kinds).toEqual({
     '/status/200': '200',
-    '/late': 'TimeoutError',
+    '/late': 'return',
     '/status/201': '201',
   });
 });
