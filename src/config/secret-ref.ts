@@ -3,7 +3,6 @@ import { SECRET_NAME } from '../shared/constants.ts';
 import { isHeaderValue } from '../shared/header-rules.ts';
 import type { SecretRef } from '../shared/wire.ts';
 
-
 /** The name of a secret. */
 export function secretName() {
   const error = 'expected 1 to 128 letters, digits, _, - or . with no - or . in front';

@@ -90,11 +90,13 @@ test('no secret in history, callback, log, Redis or `patient ps`', async () => {
 
   const held = await patient.submit.post(target.url('/hold'), { headers, params, callback });
   await target.waitFor(() => target.held === 1, 20_000);
-  const { stdout } = await run(['dist/src/cli/main.js', 'ps'], {
-    PATIENT_REDIS_URL: redis.url,
-    PATIENT_TASK_QUEUE: taskQueue,
-  });
-  expect(stdout).toContain('127.0.0.1');
+  const ps = async (): Promise<string> => {
+    const settings = { PATIENT_REDIS_URL: redis.url, PATIENT_TASK_QUEUE: taskQueue };
+    return (await run(['dist/src/cli/main.js', 'ps'], settings)).stdout;
+  };
+  // As of the worker's next renewal.
+  let stdout = '';
+  await expect.poll(async () => (stdout = await ps()), { timeout: 20_000 }).toContain('127.0.0.1');
   target.release();
   await held.result();
   await started(held.requestId);
