@@ -12,14 +12,15 @@ FROM node:22-slim
 # Temporal's native core and Node each trust their own list of authorities.
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates \
   && rm -rf /var/lib/apt/lists/*
-ENV NODE_ENV=production
+ENV NODE_ENV=production PATIENT_LISTEN=0.0.0.0:8080
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-COPY --from=build /app/scripts/worker-health.mjs ./scripts/
 USER node
 STOPSIGNAL SIGTERM
-HEALTHCHECK --start-period=30s --interval=30s --timeout=10s CMD ["node", "scripts/worker-health.mjs"]
+EXPOSE 8080
+HEALTHCHECK --start-period=30s --interval=30s --timeout=10s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then(({ ok }) => process.exit(ok ? 0 : 1))"]
 # Not through npm: the worker itself gets SIGTERM and drains. Give it longer than drainTimeout.
 CMD ["node", "dist/src/cli/main.js", "worker"]

@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import LongestFirst from './test/support/longest-first.ts';
 
 /** See test/faults. */
 const full = process.env.PATIENT_TEST_FULL === '1';
@@ -16,7 +17,10 @@ export default defineConfig({
     // Processes, not threads: tests kill workers, and the native client is loaded in each.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    sequence: { sequencer: LongestFirst },
+    // For a machine that is busy with something else: no test proves anything by these.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 45_000 } },
   },
 });

@@ -20,12 +20,14 @@ export function createBatchFiles(directory: string | undefined): BatchFiles {
     async readBatchFile(file, offset) {
       await using handle = await openInside(directory, file, 'r', 'source.file');
       for (let size = PAGE; size <= 2 * MAX_LINE; size *= 2) {
-        const { buffer, bytesRead } = await handle.read(Buffer.alloc(size), 0, size, offset);
-        const isLast = bytesRead < size;
-        const end = isLast ? bytesRead : buffer.lastIndexOf(NEWLINE, bytesRead - 1) + 1;
+        const bytes = await readUpTo(size, handle, offset);
+        const isLast = bytes.length < size;
+        // More was read for the sake of one line: as JSON, many short ones can be too much for a page.
+        const whole = size === PAGE ? bytes.lastIndexOf(NEWLINE) : bytes.indexOf(NEWLINE);
+        const end = isLast && (size === PAGE || whole < 0) ? bytes.length : whole + 1;
         if (end === 0 && !isLast) continue;
-        const requests = parseLines(buffer.toString('utf8', 0, end));
-        return { requests, next: isLast ? null : offset + end };
+        const requests = parseLines(bytes.toString('utf8', 0, end));
+        return { requests, next: isLast && end === bytes.length ? null : offset + end };
       }
       throw refusal(`source.file: ${file} has a line above ${MAX_LINE} bytes`);
     },
@@ -36,7 +38,7 @@ export function createBatchFiles(directory: string | undefined): BatchFiles {
       await using handle = await openInside(directory, file, flags, 'sink.file');
       const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
       await handle.truncate(offset);
-      await handle.write(bytes, 0, bytes.length, offset);
+      await writeAll(bytes, handle, offset);
       await handle.sync();
       return offset + bytes.length;
     },
@@ -65,19 +67,41 @@ async function openInside(
   }
 }
 
-/** One request a line, as JSON or as a bare URL; an empty line or one with `#` says nothing. */
-function parseLines(text: string): unknown[] {
-  return text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => (line.startsWith('{') ? parseJson(line) : line));
+/** Less only at the end of the file: a network's file system may give less at once. */
+async function readUpTo(size: number, handle: FileHandle, offset: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(size);
+  let length = 0;
+  while (length < size) {
+    const { bytesRead } = await handle.read(buffer, length, size - length, offset + length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return buffer.subarray(0, length);
 }
 
-/** What is not JSON is left to the validation, which fails that one request. */
-function parseJson(line: string): unknown {
+/** A disk that fills up takes a part without an error, and refuses the rest. */
+async function writeAll(bytes: Buffer, handle: FileHandle, offset: number): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, offset + done);
+    done += bytesWritten;
+  }
+}
+
+function parseLines(text: string): unknown[] {
+  return text.split('\n').flatMap((line) => parseLine(line) ?? []);
+}
+
+/**
+ * One request a line, as JSON or as a bare URL; an empty line or one with `#` says nothing. What is
+ * not JSON is left to the validation, which fails that one request.
+ */
+export function parseLine(text: string): object | string | undefined {
+  const line = text.trim();
+  if (line === '' || line.startsWith('#')) return undefined;
+  if (!line.startsWith('{')) return line;
   try {
-    return JSON.parse(line) as unknown;
+    return JSON.parse(line) as object;
   } catch {
     return line;
   }

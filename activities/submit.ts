@@ -1,11 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { activityInfo, CompleteAsyncError, type Info } from '@temporalio/activity';
-import { finalFailure } from '../src/completion/failure.ts';
-import { resolveChunk } from './chunk.ts';
-import { resolveRequest } from '../src/config/request-spec.ts';
 import type { RequestDefaults } from '../src/config/options.ts';
 import type { Processor } from '../src/processor/processor.ts';
-import type { RequestActivities, SubmitContext } from '../src/shared/activities.ts';
+import type { RequestActivities } from '../src/shared/activities.ts';
 import {
   NO_BATCH_PROGRESS,
   NO_PROGRESS,
@@ -13,10 +10,10 @@ import {
   type Progress,
 } from '../src/shared/attempt.ts';
 import { DEFAULT_HEARTBEAT_TIMEOUT } from '../src/shared/constants.ts';
-import { invalidRequest, RequestError } from '../src/shared/errors.ts';
-import { wireError } from '../src/shared/failure.ts';
 import { failureContext } from '../src/shared/loose-spec.ts';
-import type { ResolvedRequest } from '../src/shared/resolved-request.ts';
+import { resolveChunk } from './chunk.ts';
+import { giveBack, giveBackUnread, isPatient } from './give-back.ts';
+import { validateSpec } from './resolve-spec.ts';
 
 /**
  * Runs a function outside any activity. Whatever a request starts would otherwise keep the
@@ -30,31 +27,41 @@ const COMPLETED_LATER = new CompleteAsyncError();
 export function createRequestActivities(
   processor: Pick<Processor, 'submit' | 'submitBatch'>,
   defaults: RequestDefaults,
+  captureTrace: () => unknown = () => undefined,
 ): RequestActivities {
   return {
     async submitRequest(spec, context) {
+      const info = activityInfo();
+      giveBackUnread(info.heartbeatDetails, spec, context);
       const request = validateSpec(spec, context, defaults);
       const { deadline } = request;
-      const info = activityInfo();
       const input = {
         ...ownedInput(info),
-        request,
+        trace: captureTrace(),
+        ...{ request, handsOn: context.handsOn },
         progress: { ...NO_PROGRESS, ...(info.heartbeatDetails as Partial<Progress> | undefined) },
         deadlineAt: deadline === undefined ? undefined : info.scheduledTimestampMs + deadline,
       };
-      await outsideActivities(() => processor.submit(input));
+      await outsideActivities(() => processor.submit(input)).catch(
+        giveBack(input.progress, failureContext(spec, context.requestId), input.deadlineAt),
+      );
       throw COMPLETED_LATER;
     },
 
     async submitBatch(chunk, context) {
       const info = activityInfo();
+      giveBackUnread(info.heartbeatDetails, chunk, context);
       const details = info.heartbeatDetails as Partial<BatchProgress> | undefined;
+      const progress = { ...NO_BATCH_PROGRESS, ...details };
       const input = {
         ...ownedInput(info),
+        trace: captureTrace(),
         ...resolveChunk(chunk, context, defaults, info.scheduledTimestampMs),
-        progress: { ...NO_BATCH_PROGRESS, ...details },
+        ...{ progress, skipsUnreadable: !isPatient(progress) },
       };
-      await outsideActivities(() => processor.submitBatch(input));
+      await outsideActivities(() => processor.submitBatch(input)).catch(
+        giveBack(progress, failureContext(chunk.defaults, context.requestId)),
+      );
       throw COMPLETED_LATER;
     },
   };
@@ -73,28 +80,6 @@ function ownedInput(info: Info) {
     // 0 when the caller set none.
     heartbeatTimeout: info.heartbeatTimeoutMs || DEFAULT_HEARTBEAT_TIMEOUT,
     scheduledAt: info.scheduledTimestampMs,
+    workflowType: info.workflowType,
   };
-}
-
-/** @throws ApplicationFailure, final, for a spec that is wrong */
-export function validateSpec(
-  spec: unknown,
-  context: SubmitContext,
-  defaults: RequestDefaults,
-): ResolvedRequest {
-  try {
-    return resolveRequest(spec, { requestId: context.requestId, defaults });
-  } catch (error) {
-    // A spec that the validation stumbles over would be retried for ever.
-    const refusal =
-      error instanceof RequestError
-        ? error
-        : invalidRequest(`spec: expected one that can be validated, got ${nameOf(error)}`);
-    throw finalFailure(wireError(refusal, failureContext(spec, context.requestId)));
-  }
-}
-
-/** Its message could quote what is secret. */
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'an error';
 }

@@ -1,3 +1,6 @@
+import { Client, Connection } from '@temporalio/client';
+import { Redis } from 'ioredis';
+import { startRedisServer } from '../src/testing/redis-server.ts';
 import { startTemporalServer } from '../src/testing/temporal-server.ts';
 import { startPeer, type Peer } from './peer.ts';
 import type { driver as driverMethods } from './peers/driver.ts';
@@ -9,6 +12,12 @@ export type Target = Peer<typeof targetMethods>;
 /** What all systems share in a run; each part is a process of its own. */
 export interface Environment extends AsyncDisposable {
   temporalAddress: string;
+  /** Of the Temporal server, for Prometheus. */
+  metricsUrl: string;
+  /** To look at what has happened, not to make it happen. */
+  client: Client;
+  redis: Redis;
+  redisUrl: string;
   target: Target;
   /** `http://127.0.0.1:<port>` */
   origin: string;
@@ -27,14 +36,21 @@ export async function startEnvironment(): Promise<Environment> {
     for (const part of started) await part[Symbol.asyncDispose]();
   };
   try {
-    const { address } = keep(await startTemporalServer());
+    const { address, metricsUrl = '' } = keep(await startTemporalServer({ metrics: true }));
+    const { url: redisUrl } = keep(await startRedisServer());
+    const redis = new Redis(redisUrl);
+    keep({ [Symbol.asyncDispose]: async () => redis.disconnect() });
+    const connection = await Connection.connect({ address });
+    keep({ [Symbol.asyncDispose]: () => connection.close() });
     const target = keep(await startPeer<typeof targetMethods>('target'));
     const origin = await target.call('start');
     const driver = keep(await startPeer<typeof driverMethods>('driver'));
     const driverQueue = 'bench';
     await driver.call('start', { address, taskQueue: driverQueue });
-    const parts = { temporalAddress: address, target, origin, driver, driverQueue };
-    return { ...parts, [Symbol.asyncDispose]: stop };
+    return {
+      ...{ temporalAddress: address, metricsUrl, client: new Client({ connection }) },
+      ...{ redis, redisUrl, target, origin, driver, driverQueue, [Symbol.asyncDispose]: stop },
+    };
   } catch (error) {
     await stop();
     throw error;

@@ -1,76 +1,81 @@
 // `npm run bench`: each case compares systems on one Temporal server and one target, in one run.
 //   -- --only NAME   one case; may be given several times
 //   -- --small       a tenth of the requests, one round: to see that it works
-//   -- --rounds N    default 3
+//   -- --full        the large ends too: 100,000 requests in a batch, 100 responses of 20 MB
+//   -- --rounds N    default 2; tables show medians
 //   -- --json        one JSON document instead of tables
+//   -- --save        puts each case into results/, and makes chart and tables of all that are there
 //   -- --profile DIR CPU profiles of every process
+import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { parseArgs } from 'node:util';
-import { cancel } from './cases/cancel.ts';
-import { capacity } from './cases/capacity.ts';
-import { guard } from './cases/guard.ts';
-import { inFlight } from './cases/in-flight.ts';
-import { large } from './cases/large.ts';
-import { latency } from './cases/latency.ts';
-import { payload } from './cases/payload.ts';
-import { signers } from './cases/signers.ts';
-import { tls } from './cases/tls.ts';
-import { startEnvironment, type Environment } from './environment.ts';
+import { format, resolveConfig } from 'prettier';
+import { casesOf } from './cases.ts';
+import { startEnvironment } from './environment.ts';
 import { PROFILE_DIR } from './peer.ts';
-import { toTable, type CaseResult } from './report.ts';
+import { publish, RESULTS } from './publish.ts';
+import { summaryOf, type Machine, type Results } from './reach.ts';
+import { toTable } from './report.ts';
 
 const { values: flags } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
     small: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     json: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
     profile: { type: 'string' },
   },
 });
-const { small } = flags;
-const rounds = Number(flags.rounds ?? (small ? 1 : 3));
+const { small, full } = flags;
+const rounds = Number(flags.rounds ?? (small ? 1 : 2));
 if (flags.profile !== undefined) process.env[PROFILE_DIR] = flags.profile;
 
-const CASES: Record<string, (env: Environment) => Promise<CaseResult>> = {
-  'in-flight': (env) =>
-    inFlight(env, { count: small ? 500 : 5_000, holdMs: small ? 3_000 : 10_000, rounds }),
-  latency: (env) => latency(env, { count: small ? 50 : 200, rounds }),
-  capacity: (env) => capacity(env, { count: 500, maxConnections: 50 }),
-  cancel: (env) => cancel(env, { count: small ? 20 : 200 }),
-  guard: (env) => guard(env, { count: small ? 200 : 2_000, rounds }),
-  signers: (env) => signers(env, { count: small ? 200 : 2_000, rounds }),
-  payload: () => payload({ count: small ? 200 : 2_000, rounds }),
-  large: (env) => large(env, small ? { count: 5, megabytes: 5 } : { count: 100, megabytes: 20 }),
-  tls: () => tls({ count: small ? 200 : 1_000, rounds }),
-};
-
-const unknown = flags.only?.filter((name) => !CASES[name]) ?? [];
-if (unknown.length || !(rounds >= 1)) {
-  console.error(
-    unknown.length
-      ? `No case ${unknown.join(', ')}; there are ${Object.keys(CASES).join(', ')}`
-      : `--rounds: expected a number from 1, got ${flags.rounds}`,
-  );
+const cases = casesOf({ small, full, rounds });
+const unknown = flags.only?.filter((name) => !cases[name]) ?? [];
+const faults = [
+  ...unknown.map((name) => `No case ${name}; there are ${Object.keys(cases).join(', ')}`),
+  ...(rounds >= 1 ? [] : [`--rounds: expected a number from 1, got ${flags.rounds}`]),
+  ...(small && flags.save ? ['--save: not what --small measures'] : []),
+];
+if (faults.length > 0) {
+  console.error(faults.join('\n'));
   process.exit(2);
 }
 
-const machine = {
+const machine: Machine = {
   cores: os.availableParallelism(),
   cpu: os.cpus()[0]?.model ?? '',
   node: process.version,
   platform: `${os.platform()} ${os.arch()}`,
 };
-const date = new Date().toISOString();
-const results: Record<string, CaseResult & { load: number[] }> = {};
-
-for (const name of flags.only ?? Object.keys(CASES)) {
+const results: Results = { cases: {} };
+for (const name of flags.only ?? Object.keys(cases)) {
   console.error(`${name} …`);
-  // Of the machine before the case: how much else was going on.
+  // How much else is going on.
   const load = os.loadavg().slice(0, 2);
+  const started = performance.now();
   await using env = await startEnvironment();
-  const result = await CASES[name]!(env);
-  results[name] = { ...result, load };
+  const result = await cases[name]!(env);
+  results.cases[name] = {
+    ...result,
+    date: new Date().toISOString(),
+    machine,
+    load,
+    seconds: Math.round((performance.now() - started) / 1000),
+  };
   if (!flags.json) console.log(`\n${toTable(result)}`);
 }
-if (flags.json) console.log(JSON.stringify({ date, machine, cases: results }, null, 1));
+const summary = summaryOf(results);
+if (flags.json) console.log(JSON.stringify(results, null, 1));
+else if (summary.rows.length > 0) console.log(`\n${toTable(summary)}`);
+if (flags.save) {
+  const { cases: saved } = JSON.parse(await readFile(RESULTS, 'utf8')) as Results;
+  const all = { ...saved, ...results.cases };
+  const inOrder = Object.keys(cases).filter((name) => all[name]);
+  results.cases = Object.fromEntries(inOrder.map((name) => [name, all[name]!]));
+  const options = { ...(await resolveConfig(RESULTS)), parser: 'json' };
+  await writeFile(RESULTS, await format(JSON.stringify(results), options));
+  await publish();
+}

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 
@@ -63,4 +64,18 @@ export function medians<K extends string>(rounds: readonly Record<K, number>[]):
 
 function milliseconds({ user, system }: NodeJS.CpuUsage): number {
   return (user + system) / 1000;
+}
+
+/** Bytes; since {@link resetPeakRss} on Linux, elsewhere since the process began. */
+export function peakRss(): number {
+  const [, kilobytes] = /^VmHWM:\s+(\d+)/m.exec(procFile('status')) ?? [];
+  return kilobytes ? Number(kilobytes) * 1024 : process.resourceUsage().maxRSS * 1024;
+}
+
+export function resetPeakRss(): void {
+  if (process.platform === 'linux') writeFileSync('/proc/self/clear_refs', '5');
+}
+
+function procFile(name: string): string {
+  return process.platform === 'linux' ? readFileSync(`/proc/self/${name}`, 'utf8') : '';
 }

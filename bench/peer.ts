@@ -20,6 +20,8 @@ export interface Peer<M extends Methods> extends AsyncDisposable {
     name: N,
     ...argument: unknown extends Argument<(M & BuiltIn)[N]> ? [] : [Argument<(M & BuiltIn)[N]>]
   ): Promise<Result<(M & BuiltIn)[N]>>;
+  /** As a crash does. */
+  kill(): void;
 }
 
 interface Answer {
@@ -67,6 +69,7 @@ export async function startPeer<M extends Methods>(name: string): Promise<Peer<M
       if (error !== undefined) throw new Error(`${name}.${method}: ${error}`);
       return result;
     },
+    kill: () => void child.kill('SIGKILL'),
     async [Symbol.asyncDispose]() {
       if (child.connected) child.disconnect();
       const killer = setTimeout(() => child.kill('SIGKILL'), 10_000);

@@ -24,7 +24,7 @@ export function toTable({ title, parameters, rows, remarks }: CaseResult): strin
   const notes = remarks.map((remark) => `- ${remark}`);
   return [
     `### ${title}`,
-    `${given.join(', ')}`,
+    ...(given.length ? [given.join(', ')] : []),
     [head, `| ${rule.join(' | ')} |`, ...body].join('\n'),
     ...(notes.length ? [notes.join('\n')] : []),
   ].join('\n\n');

@@ -1,38 +1,54 @@
-// Writes the tables of README.md that come from the schemas, between their markers.
-// Run it after the build. `--check` writes nothing and fails if README.md is stale.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+// Writes what the documentation takes from the sources: the tables of options, spec fields, metrics and
+// commands, between their markers. `npm run docs`, after the build. `--check` writes nothing and fails if a page is
+// stale.
+import { readFileSync, writeFileSync } from 'node:fs';
 import { format } from 'prettier';
 import { z } from 'zod';
+import { EXIT_MEANINGS } from '../dist/src/cli/exit-codes.js';
+import { createProgram } from '../dist/src/cli/program.js';
 import { variableOf } from '../dist/src/config/environment.js';
 import { optionsSchema } from '../dist/src/config/options.js';
+import { METRICS } from '../dist/src/telemetry/metrics.js';
 import { requestSpecSchema } from '../dist/src/config/spec-schema.js';
 
-const README = new URL('../README.md', import.meta.url);
+const root = new URL('../', import.meta.url);
+const BEGIN = '<!-- table:begin -->';
+const END = '<!-- table:end -->';
 
 const options = rows(optionsSchema);
 const defaults = new Map(options.map((row) => [row.field, row.default]));
 
-const tables = {
-  options: await table(
+const pages = {
+  'docs/options.md': await withTable(
+    'docs/options.md',
     ['option', 'environment variable', 'default', 'meaning'],
     options.map((row) => [code(row.field), code(variableOf(row.field)), row.default, row.meaning]),
   ),
-  spec: await table(
+  'docs/requests.md': await withTable(
+    'docs/requests.md',
     ['field', 'default', 'meaning'],
     rows(requestSpecSchema).map((row) => [code(row.field), specDefault(row), row.meaning]),
   ),
+  'docs/observability.md': await withTable(
+    'docs/observability.md',
+    ['metric', 'kind', 'labels', 'meaning'],
+    Object.entries(METRICS).map(([name, { kind, labels, help }]) => [
+      ...[code(name), kind, labels.map(code).join(', '), help],
+    ]),
+  ),
+  'docs/cli.md': await withText('docs/cli.md', reference(createProgram())),
 };
 
-const isThere = existsSync(README);
-const before = isThere ? readFileSync(README, 'utf8') : emptyReadme();
-let after = before;
-for (const [name, text] of Object.entries(tables)) after = replaceSection(after, name, text);
+for (const [page, text] of Object.entries(pages)) {
+  if (!process.argv.includes('--check')) writeFileSync(new URL(page, root), text);
+  else if (read(page) !== text) {
+    console.error(`${page} does not match the sources: run \`npm run docs\``);
+    process.exitCode = 1;
+  }
+}
 
-if (!process.argv.includes('--check')) {
-  writeFileSync(README, after);
-} else if (!isThere || after !== before) {
-  console.error('README.md does not match the schemas: run `node scripts/generate-docs.mjs`');
-  process.exitCode = 1;
+function read(page) {
+  return readFileSync(new URL(page, root), 'utf8');
 }
 
 /** Every single field, those of described groups by their path. */
@@ -68,27 +84,60 @@ function specDefault(row) {
   return `${defaults.get(option)} (option ${code(option)})`;
 }
 
-/** As prettier wants it, so that formatting the README changes nothing here. */
-function table(head, body) {
-  const lines = [head, head.map(() => '---'), ...body].map((cells) => `| ${cells.join(' | ')} |`);
-  return format(lines.join('\n'), { parser: 'markdown' });
+/** Exit codes, then every command with its arguments and options, as commander has them. */
+function reference(program) {
+  const codes = EXIT_MEANINGS.map(([number, meaning]) => [code(number), meaning]);
+  const sections = new Map();
+  for (const { path, text } of program.commands.flatMap((each) => commandsOf(each, 'patient'))) {
+    sections.set(text, [...(sections.get(text) ?? []), path]);
+  }
+  const texts = [...sections].map(
+    ([text, paths]) => `### ${paths.map(code).join(', ')}\n\n${text}`,
+  );
+  return [tableOf(['exit code', 'meaning'], codes), ...texts].join('\n\n');
 }
 
-function replaceSection(text, name, content) {
-  const [begin, end] = markers(name);
-  const from = text.indexOf(begin);
-  const to = text.indexOf(end, from);
-  if (from < 0 || to < 0) throw new Error(`README.md lacks ${begin} or ${end} after it`);
-  return `${text.slice(0, from + begin.length)}\n\n${content}\n${text.slice(to)}`;
+/** A command and those below it; commands of one text share a section. */
+function commandsOf(command, parent) {
+  const path = `${parent} ${command.name()}`;
+  const help = command.createHelp();
+  const words = command.registeredArguments.map((each) => {
+    return each.required ? `<${each.name()}>` : `[${each.name()}]`;
+  });
+  const options = command.options.map((option) => {
+    return [code(option.flags), help.optionDescription(option)];
+  });
+  const method = new RegExp(`a ${command.name()} request`, 'i');
+  const text = [
+    capital(command.description().replace(method, 'the request')),
+    ...(words.length > 0 ? [`Takes ${code(words.join(' '))}.`] : []),
+    ...(options.length > 0 ? ['', tableOf(['option', 'meaning'], options)] : []),
+  ].join('\n');
+  return [{ path, text }, ...command.commands.flatMap((each) => commandsOf(each, path))];
 }
 
-function emptyReadme() {
-  const sections = Object.keys(tables).map((name) => markers(name).join('\n\n'));
-  return `${['# Patient HTTP', ...sections].join('\n\n')}\n`;
+function capital(text) {
+  return `${text[0].toUpperCase()}${text.slice(1)}.`;
 }
 
-function markers(name) {
-  return [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
+function tableOf(head, body) {
+  return [head, head.map(() => '---'), ...body]
+    .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
+    .join('\n');
+}
+
+function withTable(page, head, body) {
+  return withText(page, tableOf(head, body));
+}
+
+/** As prettier wants it, so that formatting the page changes nothing here. */
+async function withText(page, markdown) {
+  const table = await format(markdown, { parser: 'markdown' });
+  const text = read(page);
+  const from = text.indexOf(BEGIN);
+  const to = text.indexOf(END, from);
+  if (from < 0 || to < 0) throw new Error(`${page} lacks ${BEGIN} or ${END} after it`);
+  return `${text.slice(0, from + BEGIN.length)}\n\n${table}\n${text.slice(to)}`;
 }
 
 function code(text) {

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 
-for (const owner of ['liveness', 'flow']) {
+for (const owner of ['liveness', 'flow', 'fleet']) {
   const folder = new URL(`../src/${owner}/lua/`, import.meta.url);
   const output = new URL(`../src/${owner}/scripts.generated.ts`, import.meta.url);
   const generated = await generate(folder, output.pathname);

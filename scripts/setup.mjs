@@ -2,6 +2,7 @@
 // before anything is installed.
 import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   readdirSync,
   renameSync,
@@ -16,6 +17,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const dist = join(root, 'dist');
 const SOURCES = ['src', 'workflows', 'activities', 'examples', 'bench', 'test/chaos'];
+/** What code reads at run time from beside itself. */
+const DATA = ['src/web/locales', 'src/web/assets'];
 const CONFIGS = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 
 /** Installs what the lock file names where that is missing or older than the lock file. */
@@ -42,6 +45,7 @@ export function build({ force = false } = {}) {
   const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', next];
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (status === 0) {
+    for (const folder of DATA) cpSync(join(root, folder), join(next, folder), { recursive: true });
     writeFileSync(join(next, '.built'), '');
     utimesSync(join(next, '.built'), started, started);
   }

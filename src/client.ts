@@ -6,26 +6,28 @@ import {
   type WorkflowExecutionDescription,
   type WorkflowHandle,
 } from '@temporalio/client';
+import { listBatches, type RunningBatch } from './batches.ts';
 import { checkSpec } from './config/request-spec.ts';
+import { redrive } from './redrive.ts';
 import { DEFAULT_TASK_QUEUE, type Method } from './shared/constants.ts';
-import { RequestError } from './shared/errors.ts';
+import { invalidRequest, RequestError } from './shared/errors.ts';
 import { failureContext, looseSpec, withMethod } from './shared/loose-spec.ts';
 import { isRequestId } from './shared/request-id.ts';
 import { checkSize } from './shared/spec-size.ts';
 import { perMethod, workflowTypeFor, type PerMethod } from './shared/methods.ts';
 import { toResponse, type PatientResponse } from './shared/response.ts';
 import { checkBatch } from './shared/batch-spec.ts';
-import type {
-  BatchProgressReport,
-  BatchResult,
-  BatchSpec,
-  RequestSpec,
-  WireResponse,
-} from './shared/wire.ts';
+import { describe } from './shared/values.ts';
+import type { RequestSpec, WireResponse } from './shared/wire.ts';
+import type { BatchProgressReport, BatchResult, BatchSpec } from './shared/wire-batch.ts';
 import { toFailure } from '../workflows/failure.ts';
 import type { InlineOptions, RequestOptions } from '../workflows/patient.ts';
 
+/** What a `PatientClient` needs. */
 export interface PatientClientOptions {
+  /**
+   * Temporal's; with the `PatientPlugin` among its plugins where payloads are encrypted or stored.
+   */
   client: Client;
   /** Queue of the Patient HTTP workers. Default `patient-http`. */
   taskQueue?: string;
@@ -42,14 +44,17 @@ export interface RequestHandle {
   result(): Promise<PatientResponse | null>;
   /** Asks for cancellation: the socket closes, the workflow ends Canceled. */
   cancel(): Promise<void>;
+  /** What Temporal says of the request's workflow. */
   describe(): Promise<WorkflowExecutionDescription>;
 }
 
 /** A batch started by a client, by its workflow's id. */
 export interface BatchHandle {
+  /** The id given, or `patient-batch-<uuid>`. */
   readonly workflowId: string;
   /** @throws the batch's `ApplicationFailure`, or `CancelledFailure` */
   result(): Promise<BatchResult>;
+  /** Counts of what has ended, is in flight and waits; needs a worker that runs. */
   progress(): Promise<BatchProgressReport>;
   /** Stops what is in flight; what has ended by then is in the sink, and counted by `progress`. */
   cancel(): Promise<void>;
@@ -68,6 +73,10 @@ type Waiting = Call<InlineOptions, PatientResponse>;
  * const handle = await patient.submit.post(url, { json, requestId: 'order-17' });
  */
 export class PatientClient implements PerMethod<Waiting> {
+  /**
+   * Sends it and waits for its response, like the other methods; throws what {@link RequestHandle}
+   * does.
+   */
   readonly get: Waiting;
   readonly head: Waiting;
   readonly post: Waiting;
@@ -123,23 +132,30 @@ export class PatientClient implements PerMethod<Waiting> {
     workflowId = `patient-batch-${randomUUID()}`,
   ): Promise<BatchHandle> {
     refuse(batch, workflowId);
-    try {
-      await this.#client.workflow.start('patientBatch', {
-        workflowId,
-        taskQueue: this.#taskQueue,
-        args: [batch],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      });
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    }
+    await this.#startOnce('patientBatch', workflowId, batch);
     return batchHandle(this.#client.workflow.getHandle(workflowId));
   }
 
   /** The handle of a request started elsewhere. */
   handle(requestId: string): RequestHandle {
     return requestHandle(this.#client.workflow.getHandle(requestId), requestId);
+  }
+
+  /**
+   * Starts a request or batch that has ended again, as a new one: a workflow of the same type, queue
+   * and argument, with an id of its own (`<id>:redrive:<random>`), which it gives. Its `requestId` is
+   * new; an `idempotencyKey` of yours stays, so that the target can tell a repetition.
+   *
+   * @param runId default: the newest run
+   * @throws Error for one that still runs, is not there, or is no ready-made workflow
+   */
+  redrive(workflowId: string, runId?: string): Promise<string> {
+    return redrive(this.#client, workflowId, runId);
+  }
+
+  /** Batches that run on this task queue, the newest first, at most `limit`, with their progress. */
+  batches(limit = 20): Promise<RunningBatch[]> {
+    return listBatches(this.#client, this.#taskQueue, limit);
   }
 
   async #send(given: string | RequestSpec, method?: Method): Promise<PatientResponse> {
@@ -152,29 +168,36 @@ export class PatientClient implements PerMethod<Waiting> {
     const { requestId: label } = request;
     const requestId = isRequestId(label) ? label : `patient-${randomUUID()}`;
     const spec = { ...check(request, requestId, method), requestId };
+    await this.#startOnce(workflowTypeFor(spec.method), requestId, spec);
+    return this.handle(requestId);
+  }
+
+  /** One workflow of this id, whether it runs or has ended. */
+  async #startOnce(type: string, workflowId: string, argument: unknown): Promise<void> {
     try {
-      await this.#client.workflow.start(workflowTypeFor(spec.method), {
-        workflowId: requestId,
+      await this.#client.workflow.start(type, {
+        workflowId,
         taskQueue: this.#taskQueue,
-        args: [spec],
+        args: [argument],
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     }
-    return this.handle(requestId);
   }
 }
 
 /** What is wrong with a batch as a whole is said before it is started. */
-function refuse(batch: BatchSpec, workflowId: string): void {
+function refuse(batch: BatchSpec, workflowId: unknown): void {
+  const isId = typeof workflowId === 'string' && workflowId !== '';
   try {
+    if (!isId) throw invalidRequest(`workflowId: expected a text, got ${describe(workflowId)}`);
     checkBatch(batch);
     checkSize(batch);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
-    throw toFailure(error, failureContext({}, workflowId));
+    throw toFailure(error, failureContext({}, isId ? workflowId : ''));
   }
 }
 

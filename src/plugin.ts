@@ -11,8 +11,10 @@ import { checkFunctions } from './config/functions.ts';
 import { ConfigError, resolveOptions } from './config/options.ts';
 import { PatientCodec, withCodec } from './payload/patient-codec.ts';
 import { requestsQueue } from './shared/constants.ts';
-import { checkStore, PatientWorker, type PatientWorkerOptions } from './worker.ts';
+import { PatientWorker, type PatientWorkerOptions } from './worker.ts';
+import { checkStore } from './worker-checks.ts';
 
+/** The options of a `PatientWorker`, but for what the plugin takes from yours. */
 export interface PatientPluginOptions extends Omit<
   PatientWorkerOptions,
   'connection' | 'namespace' | 'identity' | 'dataConverter'
@@ -39,7 +41,8 @@ const ours = new AsyncLocalStorage<true>();
  * alike it adds the payload codec, outside of a data converter of yours.
  *
  * @example
- * const worker = await Worker.create({ …, plugins: [new PatientPlugin({ maxConnections: 500 })] });
+ * const plugins = [new PatientPlugin({ maxConnections: 500 })];
+ * const worker = await Worker.create({ taskQueue: 'orders', workflowsPath, plugins });
  */
 export class PatientPlugin implements WorkerPlugin, ClientPlugin {
   readonly name = 'patient-http';
@@ -62,14 +65,21 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
     this.#runs = processor;
   }
 
+  /** Temporal's: adds the payload codec. */
   configureClient(options: Omit<ClientOptions, 'plugins'>): Omit<ClientOptions, 'plugins'> {
     return { ...options, dataConverter: withCodec(options.dataConverter, this.#codec) };
   }
 
+  /** Temporal's: adds the payload codec. */
   configureReplayWorker(options: ReplayWorkerOptions): ReplayWorkerOptions {
     return { ...options, dataConverter: withCodec(options.dataConverter, this.#codec) };
   }
 
+  /**
+   * Temporal's: adds the payload codec.
+   *
+   * @throws ConfigError for a store that does not answer, or a queue that belongs to Patient HTTP
+   */
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
     const options = { ...given, dataConverter: withCodec(given.dataConverter, this.#codec) };
     await checkStore(this.#codec);
@@ -83,6 +93,7 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
     return options;
   }
 
+  /** Temporal's: runs the Patient HTTP workers as long as yours. */
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
     // A plugin on worker and connection is called once for each.
     if (!this.#runs || ours.getStore() || this.#seen.has(worker)) return next(worker);

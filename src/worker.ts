@@ -1,8 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
 import {
-  bundleWorkflowCode,
-  DefaultLogger,
   Runtime,
   Worker,
   type NativeConnection,
@@ -23,18 +20,23 @@ import {
 } from './config/options.ts';
 import { createTlsContext } from './config/tls-context.ts';
 import { Flow } from './flow/flow.ts';
-import type { Ledger } from './flow/ledger.ts';
-import { MemoryLedger } from './flow/memory.ts';
-import { RedisLedger } from './flow/redis.ts';
+import { createFleet } from './fleet/create.ts';
+import type { Fleet } from './fleet/port.ts';
 import { createTransport, type TransportFunctions } from './http/transport.ts';
-import { MemoryLiveness } from './liveness/memory.ts';
-import type { Liveness } from './liveness/port.ts';
-import { RedisLiveness, type RedisLivenessOptions } from './liveness/redis.ts';
 import { codecOf, PatientCodec, withCodec } from './payload/patient-codec.ts';
+import { withUnreadable } from './payload/unreadable.ts';
 import type { ProcessorObserver } from './processor/observers.ts';
 import { Processor } from './processor/processor.ts';
 import { requestsQueue } from './shared/constants.ts';
 import { gatedSlots } from './slots.ts';
+import { requestLog } from './telemetry/request-log.ts';
+import { workerMetrics } from './telemetry/worker-metrics.ts';
+import type { WebServer } from './web/server.ts';
+import { healthOf } from './web/worker-health.ts';
+import { checkRetention, checkStore } from './worker-checks.ts';
+import { createStores } from './worker-stores.ts';
+import { createWeb } from './worker-web.ts';
+import { bundleWorkflows } from './workflow-bundle.ts';
 
 /** Temporal's default; more pollers than places would only hold permits. */
 const MAX_POLLERS = 10;
@@ -45,9 +47,20 @@ const MAX_POLLERS = 10;
  */
 const LARGE_TASKS = 4;
 
+/**
+ * Of the SDK, which has no public option for it. At the end of its five seconds a workflow is stopped
+ * wherever it is, and in the midst of a promise that ends the process (`async hook stack has become
+ * corrupted`): a large batch takes longer on a busy machine, and workflows of ours do not hang.
+ */
+const SANDBOX = { isolateExecutionTimeout: '1m' };
+
+/** ms for which outcomes that are held here are waited for, however long the drain has taken. */
+const LAST_QUESTIONS = 5_000;
+
 /** ms between two looks for payloads that are old enough to be deleted. */
 const UPKEEP = 60 * 60 * 1000;
 
+/** The options, which all have defaults, and what a worker runs on. */
 export interface PatientWorkerOptions extends PatientOptions, TransportFunctions {
   /** Stays open until `run()` has resolved: what is in flight is delivered through it. */
   connection: NativeConnection;
@@ -57,21 +70,10 @@ export interface PatientWorkerOptions extends PatientOptions, TransportFunctions
   identity?: string;
   /** Yours makes the payloads; ours compresses, encrypts and stores what it made. */
   dataConverter?: DataConverter;
+  /** Told what the worker does. */
   observers?: ProcessorObserver[];
   /** The bundle of {@link bundleWorkflows}, when several workers share one. */
   workflowBundle?: WorkflowBundleOption;
-}
-
-/** The bundle of the ready-made workflows. */
-export function bundleWorkflows(): Promise<WorkflowBundleOption> {
-  // A directory: it holds index.ts in the source tree and index.js in the package.
-  const workflowsPath = fileURLToPath(new URL('../workflows/', import.meta.url));
-  const { logger } = Runtime.instance();
-  // At level INFO the bundler prints all of webpack's own report.
-  const warnings = new DefaultLogger('WARN', ({ level, message, meta }) => {
-    logger.log(level, message, meta);
-  });
-  return bundleWorkflowCode({ workflowsPath, logger: warnings });
 }
 
 /**
@@ -79,14 +81,21 @@ export function bundleWorkflows(): Promise<WorkflowBundleOption> {
  * activities, one, gated by capacity, for requests, and the processor both serve.
  */
 export class PatientWorker {
+  /** What runs the requests: its state, and counts of what is in flight. */
   readonly processor: Processor;
+  /** All processes of the queue, or this one without Redis; from its start to its stop. */
+  readonly fleet: Fleet;
   readonly #options: ResolvedOptions;
+  /** As `HeldOutcomes.stop` has it. */
+  readonly #stopHeld: (ms: number) => Promise<number>;
   readonly #main: Worker;
   readonly #requests: Worker;
   readonly #closeTransport: () => Promise<void>;
   readonly #expire: () => Promise<void>;
+  readonly #web: WebServer | undefined;
   #started: Promise<void> | undefined;
   #running: Promise<number> | undefined;
+  #drained: Promise<number> | undefined;
 
   /** @throws ConfigError for wrong options */
   static async create(options: PatientWorkerOptions): Promise<PatientWorker> {
@@ -100,24 +109,42 @@ export class PatientWorker {
     const codec = codecOf(converter);
     await checkStore(codec);
     await checkRetention(resolved, connection, namespace ?? 'default');
-    const transport = createTransport({
+    const tracing = resolved.tracing ? await loadTracing() : undefined;
+    const sender = createTransport({
       ...{ ...resolved, ...functions },
       secureContext: createTlsContext(resolved.tls),
     });
-    const requests: { worker?: Worker } = {};
-    const rpc = new ActivityRpc(() => requests.worker!.client!);
-    const { liveness, ledger } = createStores(resolved, {
+    const transport = tracing ? new tracing.TracedTransport(sender) : sender;
+    const { taskQueue, maxConnections, maxCrashes, maxWaiting } = resolved;
+    const metrics = workerMetrics(Runtime.instance().metricMeter, {
       namespace: namespace ?? 'default',
-      releaseOrphan: (orphan, go) => handler.releaseOrphan(orphan, go),
+      task_queue: taskQueue,
+    });
+    const rpc = new ActivityRpc(() => main.client!, metrics.onCall);
+    const stores = createStores(resolved, {
+      namespace: namespace ?? 'default',
+      releaseOrphan: metrics.release((orphan, go) => handler.releaseOrphan(orphan, go)),
       seal: createOutcomeSeal(rpc),
       log,
     });
-    const handler = new TemporalCompletion(rpc, liveness, log);
-    const { maxConnections, maxCrashes, maxWaiting } = resolved;
-    const flow = new Flow({ limits: resolved.flow, ledger, maxWaiting });
+    const liveness = metrics.liveness(stores.liveness);
+    const { held, redis } = stores;
+    const handler = new TemporalCompletion(rpc, liveness, held, log, metrics.onDelivered);
+    const flow = new Flow({ limits: resolved.flow, ledger: stores.ledger, maxWaiting });
+    const { fleet, observer, attendant } = createFleet({
+      ...{ redis, flow: flow.admin, log },
+      processor: () => processor,
+      drain() {
+        worker.shutdown().catch((error: unknown) => {
+          log.error('The drain that an operator asked for failed', { error });
+        });
+      },
+    });
     const processor = new Processor({
-      ...{ maxConnections, maxCrashes, transport, liveness, flow, handler, log },
-      ...(observers && { observers }),
+      ...{ maxConnections, maxCrashes, transport, liveness, handler, log },
+      flow: metrics.flow(flow),
+      observers: [...(observers ?? []), observer, requestLog(log)],
+      ...(attendant && { attendant }),
     });
 
     const shared: Partial<WorkerOptions> = {
@@ -135,12 +162,15 @@ export class PatientWorker {
         maxConcurrentWorkflowTaskExecutions: LARGE_TASKS,
         maxConcurrentWorkflowTaskPolls: LARGE_TASKS,
       }),
-      activities: createControlActivities(liveness, resolved),
+      activities: createControlActivities(liveness, held, resolved),
+      ...SANDBOX,
     });
-    requests.worker = await Worker.create({
+    const requests = await Worker.create({
       ...shared,
+      dataConverter: withUnreadable(converter, log),
       taskQueue: requestsQueue(resolved.taskQueue),
-      activities: createRequestActivities(processor, resolved),
+      activities: createRequestActivities(processor, resolved, tracing?.captureTrace),
+      ...(tracing && { interceptors: { activity: [tracing.traceInterceptor] } }),
       maxConcurrentActivityTaskPolls: Math.min(MAX_POLLERS, maxConnections),
       tuner: {
         activityTaskSlotSupplier: gatedSlots(processor.admission),
@@ -158,32 +188,64 @@ export class PatientWorker {
         log.warn('Old payloads cannot be deleted; trying again later', { error });
       });
     };
-    return new PatientWorker(resolved, processor, main, requests.worker, closeTransport, expire);
+    const health = healthOf(processor, liveness, [main, requests]);
+    for (const each of metrics.observers({ processor, health, maxConnections })) {
+      processor.observe(each);
+    }
+    const web = createWeb({
+      ...{ options: resolved, namespace: namespace ?? 'default', health, fleet, log },
+      client: () => main.client!,
+    });
+    const worker = new PatientWorker(
+      resolved,
+      processor,
+      (ms) => held.stop(ms, (workflowId) => rpc.isOpen(workflowId)),
+      fleet,
+      main,
+      requests,
+      closeTransport,
+      expire,
+      web,
+    );
+    return worker;
   }
 
   private constructor(
     options: ResolvedOptions,
     processor: Processor,
+    stopHeld: (ms: number) => Promise<number>,
+    fleet: Fleet,
     main: Worker,
     requests: Worker,
     closeTransport: () => Promise<void>,
     expire: () => Promise<void>,
+    web: WebServer | undefined,
   ) {
     this.#options = options;
     this.processor = processor;
+    this.#stopHeld = stopHeld;
+    this.fleet = fleet;
     this.#main = main;
     this.#requests = requests;
     this.#closeTransport = closeTransport;
     this.#expire = expire;
+    this.#web = web;
   }
 
+  /** The options in force, defaults filled in. */
   get options(): ResolvedOptions {
     return this.#options;
   }
 
+  /** Where `listen` has it listen, with the real port; undefined while it does not. */
+  get url(): string | undefined {
+    return this.#web?.url;
+  }
+
   /**
    * Works until {@link shutdown} or a fatal error, then drains. Resolves with the number of
-   * outcomes lost: given up at the end of the drain, or not taken by Temporal for all of it.
+   * outcomes lost: given up at the end of the drain, or not taken by Temporal, nor by their batch, for
+   * all of it.
    */
   run(): Promise<number> {
     return (this.#running ??= this.#run());
@@ -205,7 +267,7 @@ export class PatientWorker {
 
   async #run(): Promise<number> {
     try {
-      await (this.#started = this.processor.start());
+      await (this.#started = this.#start());
     } catch (error) {
       await this.#discard();
       throw error;
@@ -223,19 +285,34 @@ export class PatientWorker {
       await this.#drain();
       stop(this.#main);
       clearInterval(upkeep);
-      await main.finally(this.#closeTransport);
+      await main.finally(this.#closeTransport).finally(() => this.#web?.close());
     }
+  }
+
+  async #start(): Promise<void> {
+    // First, and closed last: it says that the worker starts, and that it drains.
+    await this.#web?.start();
+    if (this.url) Runtime.instance().logger.info('Listening', { url: this.url });
+    await this.processor.start();
   }
 
   async #discard(): Promise<number> {
     await Promise.all([discard(this.#main), discard(this.#requests)]);
     await this.#closeTransport();
+    await this.#web?.close();
     return 0;
   }
 
   #drain(): Promise<number> {
-    // The main worker goes on meanwhile: cancels arrive through it.
-    return this.processor.stop(this.#options);
+    return (this.#drained ??= this.#stop());
+  }
+
+  async #stop(): Promise<number> {
+    const end = performance.now() + this.#options.drainTimeout;
+    // The main worker goes on meanwhile: cancels arrive through it, and what is held is collected.
+    const lost = await this.processor.stop(this.#options);
+    const left = Math.max(end - performance.now(), LAST_QUESTIONS);
+    return lost + (await this.#stopHeld(left));
   }
 }
 
@@ -248,38 +325,13 @@ function stop(worker: Worker): void {
   if (worker.getState() === 'RUNNING') worker.shutdown();
 }
 
-/** What processes share, or what one keeps to itself. */
-function createStores(
-  { redisUrl, leaseTtl, taskQueue }: ResolvedOptions,
-  context: Pick<RedisLivenessOptions, 'namespace' | 'releaseOrphan' | 'seal' | 'log'>,
-): { liveness: Liveness; ledger: Ledger } {
-  if (redisUrl === undefined) return { liveness: new MemoryLiveness(), ledger: new MemoryLedger() };
-  const liveness = new RedisLiveness({ ...context, url: redisUrl, taskQueue, leaseTtl });
-  const { log } = context;
-  return { liveness, ledger: new RedisLedger({ access: () => liveness.access, leaseTtl, log }) };
-}
-
-/** @throws ConfigError for a store that cannot be used */
-export async function checkStore(codec: PatientCodec | undefined): Promise<void> {
-  await codec?.check().catch((cause: Error) => {
-    throw new ConfigError(cause.message, { cause });
-  });
-}
-
-/** @throws ConfigError for an age at which a closed workflow could still be read */
-async function checkRetention(
-  { payloadRetention }: ResolvedOptions,
-  connection: NativeConnection,
-  namespace: string,
-): Promise<void> {
-  if (payloadRetention === undefined) return;
-  const { config } = await connection.workflowService.describeNamespace({ namespace });
-  const kept = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
-  if (payloadRetention > kept) return;
-  throw new ConfigError(
-    `payloadRetention: expected more than the ${kept} ms for which namespace ${namespace} keeps ` +
-      `closed workflows, got ${payloadRetention}`,
-  );
+/** @throws ConfigError where OpenTelemetry's API is missing */
+async function loadTracing(): Promise<typeof import('./telemetry/tracing.ts')> {
+  try {
+    return await import('./telemetry/tracing.ts');
+  } catch (cause) {
+    throw new ConfigError('tracing: install @opentelemetry/api', { cause });
+  }
 }
 
 function versioning({ deployment }: ResolvedOptions): Partial<WorkerOptions> {

@@ -1,17 +1,27 @@
 import { CancellationScope, proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities } from '../src/shared/activities.ts';
-import type { BatchSpec, SinkItem } from '../src/shared/wire.ts';
+import type { BatchSpec, SinkItem } from '../src/shared/wire-batch.ts';
+import { InOrder } from './in-order.ts';
+import { inParts, type Part } from './parts.ts';
+import type { TaskRoom } from './task-room.ts';
 
 /** Takes outcomes to a batch's sink, one call at a time: a file is written from end to end. */
 export class BatchSink {
   readonly #sink: NonNullable<BatchSpec['sink']>;
   readonly #taskQueue: string;
+  readonly #room: TaskRoom;
   #offset: number;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #calls = new InOrder();
 
-  constructor(sink: NonNullable<BatchSpec['sink']>, taskQueue: string, offset: number) {
+  constructor(
+    sink: NonNullable<BatchSpec['sink']>,
+    taskQueue: string,
+    room: TaskRoom,
+    offset: number,
+  ) {
     this.#sink = sink;
     this.#taskQueue = taskQueue;
+    this.#room = room;
     this.#offset = offset;
   }
 
@@ -20,17 +30,25 @@ export class BatchSink {
     return this.#offset;
   }
 
-  /** Resolves when the sink has them, also after a cancel: what was paid for is not dropped. */
-  write(items: SinkItem[]): Promise<void> {
-    const written = this.#last.then(() =>
-      CancellationScope.nonCancellable(() => this.#write(items)),
-    );
-    this.#last = written.catch(() => undefined);
-    return written;
+  /** Before anything is sent: a file that cannot be written would take none of what was paid for. */
+  async open(): Promise<void> {
+    if ('file' in this.#sink) await this.#inOrder(() => this.#write({ items: [], bytes: 2 }));
   }
 
-  async #write(items: SinkItem[]): Promise<void> {
+  /** Resolves when the sink has them, also after a cancel: what was paid for is not dropped. */
+  write(items: SinkItem[]): Promise<void> {
+    return this.#inOrder(async () => {
+      for (const part of inParts(items)) await this.#write(part);
+    });
+  }
+
+  #inOrder(action: () => Promise<void>): Promise<void> {
+    return this.#calls.run(() => CancellationScope.nonCancellable(action));
+  }
+
+  async #write({ items, bytes }: Part<SinkItem>): Promise<void> {
     const sink = this.#sink;
+    await this.#room.take(bytes);
     if ('file' in sink) {
       const { writeBatchFile } = proxyActivities<ControlActivities>({
         taskQueue: this.#taskQueue,

@@ -6,10 +6,9 @@ import {
   proxyLocalActivities,
   startChild,
   WorkflowIdReusePolicy,
-  type RetryPolicy,
 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { ControlActivities } from '../src/shared/activities.ts';
+import { WorkflowExecutionAlreadyStartedError, type RawValue } from '@temporalio/common';
+import type { CallbackStart, ControlActivities } from '../src/shared/activities.ts';
 import { parseDuration } from '../src/shared/duration.ts';
 import { invalidRequest } from '../src/shared/errors.ts';
 import type { LooseSpec } from '../src/shared/loose-spec.ts';
@@ -21,6 +20,7 @@ import type {
   WorkflowCallback,
 } from '../src/shared/wire.ts';
 import { cutText, jsonBytes } from '../src/shared/text.ts';
+import { isRecord } from '../src/shared/values.ts';
 import { summary } from './spec.ts';
 
 /** A callback that can be started: it has its queue. */
@@ -65,40 +65,55 @@ export function withTaskQueue(callback: unknown, taskQueue: string | undefined):
 }
 
 /**
- * Delivers a request's outcome exactly once: by a child that outlives this workflow, whose id is
- * the same after a reset and another when this workflow's id is used again. `index`: of an item.
+ * Delivers an outcome exactly once: by a child that outlives this workflow, whose id is the same after
+ * a reset and another when this workflow's id is used again. `encoded`: the argument with a response
+ * that this workflow has not looked into.
  */
 export async function deliverCallback(
   target: CallbackTarget | SignalCallback,
   argument: CallbackArgument,
-  index?: number,
+  { encoded }: { encoded?: RawValue } = {},
 ): Promise<void> {
-  await CancellationScope.nonCancellable(async () => {
-    if ('signal' in target) {
-      const { signal, workflowId } = target;
-      // A receiver that is gone stays gone: the request's own result is all that is left.
-      await getExternalWorkflowHandle(workflowId)
-        .signal(signal, argument)
-        .catch((error: unknown) => {
-          log.error('The callback signal found no receiver', { signal, workflowId, error });
-        });
-      return;
-    }
-    const { workflowId, runId } = argument.request;
-    try {
-      await startChild(target.workflow, {
-        workflowId: callbackId(workflowId, index === undefined ? runId : `${runId}:${index}`),
-        taskQueue: target.taskQueue,
-        args: [argument],
+  if ('signal' in target) return signalCallback(target, encoded ?? argument);
+  const { workflow, ...options } = callbackStart(target, argument);
+  try {
+    await CancellationScope.nonCancellable(() =>
+      startChild(workflow, {
+        ...options,
+        args: [encoded ?? argument],
         parentClosePolicy: ParentClosePolicy.ABANDON,
         workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
-        retry: retryPolicy(target.retry),
-        staticSummary: summary(`${argument.outcome} of ${workflowId}`),
-      });
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    }
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
+
+export async function signalCallback(
+  { signal, workflowId }: SignalCallback,
+  argument: CallbackArgument | RawValue,
+): Promise<void> {
+  // A receiver that is gone stays gone: the request's own result is all that is left.
+  await CancellationScope.nonCancellable(() =>
+    getExternalWorkflowHandle(workflowId).signal(signal, argument),
+  ).catch((error: unknown) => {
+    log.error('The callback signal found no receiver', { signal, workflowId, error });
   });
+}
+
+/** How a callback workflow is started. `index`: of an item. */
+export function callbackStart(
+  { workflow, taskQueue, retry }: CallbackTarget,
+  { outcome, request: { workflowId, runId } }: CallbackArgument,
+  index?: number,
+): Omit<CallbackStart, 'argument'> {
+  return {
+    ...{ workflow, taskQueue },
+    workflowId: callbackId(workflowId, index === undefined ? runId : `${runId}:${index}`),
+    retry: retryPolicy(retry),
+    staticSummary: summary(`${outcome} of ${workflowId}`),
+  };
 }
 
 /** A long workflow id gives way: the run's is unique by itself. */
@@ -124,7 +139,7 @@ async function defaultTaskQueue(): Promise<string> {
  * What Temporal takes of a policy: a wrong one would block the workflow, and is the validation's
  * to name. One interval given alone moves the other's default out of its way.
  */
-function retryPolicy(retry: CallbackRetryOptions = {}): RetryPolicy {
+function retryPolicy(retry: CallbackRetryOptions = {}): CallbackStart['retry'] {
   const { maximumAttempts, backoffCoefficient } = retry;
   const longest = interval(retry.maximumInterval);
   const initialInterval = interval(retry.initialInterval) ?? Math.min(1000, longest ?? 1000);
@@ -147,10 +162,6 @@ function isAttempts(value: unknown): value is number {
 
 function isCoefficient(value: unknown): value is number {
   return Number.isFinite(value) && (value as number) >= 1;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isName(value: unknown): value is string {

@@ -3,8 +3,10 @@ import { toResponse, type PatientResponse } from '../src/shared/response.ts';
 import type { CallbackArgument, WireError } from '../src/shared/wire.ts';
 import { belongsToSdk } from './sdk-errors.ts';
 
+/** Which request it was, and what it was sent with. */
 export type CallbackContext = Pick<CallbackArgument, 'requestId' | 'callbackArgs' | 'request'>;
 
+/** What a callback does with each outcome: workflow code, with all it may do. */
 export interface CallbackHandlers {
   /** The request has a response, whatever its status. */
   onComplete(response: PatientResponse, context: CallbackContext): unknown;
@@ -21,8 +23,8 @@ export interface CallbackHandlers {
  *
  * @example
  * export const orderPriced = defineCallback({
- *   async onComplete(response, { callbackArgs }) { … },
- *   async onError(error, { callbackArgs }) { … },
+ *   onComplete: ({ status }, { callbackArgs }) => log.info('priced', { status, callbackArgs }),
+ *   onError: ({ type }, { callbackArgs }) => log.warn('not priced', { type, callbackArgs }),
  * });
  */
 export function defineCallback(

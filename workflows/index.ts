@@ -22,9 +22,6 @@ export type { RequestTemplate } from '../src/shared/template.ts';
 export { PatientResponse, toResponse } from '../src/shared/response.ts';
 export type { ErrorType, ErrorWord } from '../src/shared/errors.ts';
 export type {
-  BatchOutcome,
-  BatchResult,
-  BatchSpec,
   Callback,
   CallbackArgument,
   FailureDetail,
@@ -32,3 +29,4 @@ export type {
   WireError,
   WireResponse,
 } from '../src/shared/wire.ts';
+export type { BatchOutcome, BatchResult, BatchSpec } from '../src/shared/wire-batch.ts';

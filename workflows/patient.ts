@@ -14,8 +14,9 @@ import { checkSize } from '../src/shared/spec-size.ts';
 import { perMethod, workflowTypeFor, type PerMethod } from '../src/shared/methods.ts';
 import { toResponse, type PatientResponse } from '../src/shared/response.ts';
 import { checkBatch } from '../src/shared/batch-spec.ts';
-import type { BatchResult, BatchSpec, RequestSpec, WireError } from '../src/shared/wire.ts';
-import { BatchRun } from './batch.ts';
+import type { RequestSpec, WireError } from '../src/shared/wire.ts';
+import type { BatchResult, BatchSpec } from '../src/shared/wire-batch.ts';
+import { BatchRun } from './batch-run.ts';
 import { withTaskQueue } from './callback.ts';
 import { toFailure } from './failure.ts';
 import { submitRequest } from './submit-request.ts';
@@ -32,14 +33,18 @@ export type BatchOptions = Pick<
   'defaults' | 'chunkSize' | 'concurrency' | 'keep' | 'sink'
 >;
 
+/** How a batch in workflow code ended. */
 export interface PatientBatchResult extends Omit<BatchResult, 'outcomes'> {
   /** In the order of the requests; without a sink, unless `keep` is `none`. */
   outcomes?: ({ response: PatientResponse } | { error: WireError })[];
 }
 
+/** Sends one request as an activity of this workflow and waits. */
 type InlineCall = (url: string, options?: InlineOptions) => Promise<PatientResponse>;
+/** Starts a request of its own and gives its id. */
 type SubmitCall = (url: string, options?: RequestOptions) => Promise<string>;
 
+/** The calls of {@link patient}, and of what `extend` makes of it. */
 export interface Patient extends PerMethod<InlineCall> {
   /** Sends one request inline and gives its response. */
   request(spec: string | RequestSpec): Promise<PatientResponse>;
@@ -64,7 +69,7 @@ export interface Patient extends PerMethod<InlineCall> {
  *
  * @example
  * const price = await patient.get('https://api.example.com/price', { timeout: '5m' });
- * if (price.ok) …price.json()
+ * if (price.ok) log.info('a price', { amount: price.json() });
  */
 export const patient: Patient = createPatient({});
 
@@ -104,9 +109,12 @@ async function batch(
 ): Promise<PatientBatchResult> {
   const runId = uuid4();
   const result = await refusing({}, runId, () => {
-    const specs = requests.map((spec) => applyTemplate(template, looseSpec(spec) as RequestSpec));
+    const templated = (spec: unknown) => applyTemplate(template, looseSpec(spec) as RequestSpec);
+    // What is no array is refused by the check.
+    const specs = Array.isArray(requests) ? requests.map(templated) : requests;
     const checked = checkBatch({ ...options, requests: specs });
-    const callback = [checked.defaults, ...specs].find((spec) => spec?.callback !== undefined);
+    const asking: { callback?: unknown }[] = [checked, checked.defaults ?? {}, ...specs];
+    const callback = asking.find((spec) => spec.callback !== undefined);
     if (callback) throw invalidRequest('callback: a batch answers to its caller; use patientBatch');
     return new BatchRun(checked, { taskQueue: template.taskQueue ?? DEFAULT_TASK_QUEUE, runId });
   }).run();

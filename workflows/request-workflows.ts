@@ -1,5 +1,7 @@
 import { TemporalFailure } from '@temporalio/common';
 import { isCancellation, log, workflowInfo } from '@temporalio/workflow';
+import type { EncodedResponse } from '../src/shared/activities.ts';
+import { statusOnly } from '../src/shared/batch.ts';
 import type { Method } from '../src/shared/constants.ts';
 import { RequestError, type FailureContext } from '../src/shared/errors.ts';
 import { wireError } from '../src/shared/failure.ts';
@@ -15,8 +17,9 @@ import type {
   WireResponse,
 } from '../src/shared/wire.ts';
 import { callbackTarget, deliverCallback } from './callback.ts';
-import { requestError, toFailure } from './failure.ts';
-import { belongsToSdk } from './sdk-errors.ts';
+import { requestError } from './failure.ts';
+import { handedOn } from './handed-on.ts';
+import { ownFailure, unknownError } from './own-failure.ts';
 import { originalRun } from './spec.ts';
 import { submitRequest } from './submit-request.ts';
 
@@ -78,13 +81,17 @@ async function sendAndTell(
 ): Promise<WireResponse | null> {
   const { requestId } = context;
   let target: Awaited<ReturnType<typeof callbackTarget>>;
-  let response: WireResponse;
+  let response: WireResponse | EncodedResponse;
   try {
     target = await callbackTarget(loose);
     const { taskQueue } = workflowInfo();
     const spec = method ? withMethod(request, method, workflowTypeFor(method)) : request;
     checkSize(spec);
-    response = await submitRequest(spec, { requestId, taskQueue });
+    const handsOn = {
+      result: !target || !(loose.result === 'none' || loose.result === 'status'),
+      ...(target && { callback: originalRun() }),
+    };
+    response = await submitRequest(spec, { requestId, taskQueue, handsOn });
   } catch (error) {
     const failure = ownFailure(error, context);
     if (target && failure instanceof TemporalFailure) {
@@ -93,20 +100,26 @@ async function sendAndTell(
     }
     throw failure;
   }
+  if ('encoded' in response) return handOn(response, target, loose);
   if (!target) return response;
   await deliverCallback(target, argument(loose, requestId, { outcome: 'response', response }));
   return bounded(response, loose.result);
 }
 
-/** What the workflow may fail with. Whatever is not of the SDK ends it too, and never blocks it. */
-function ownFailure(error: unknown, context: FailureContext): unknown {
-  if (belongsToSdk(error)) return error;
-  const known = error instanceof RequestError ? error : unknownError(error);
-  return toFailure(known, context);
-}
-
-function unknownError(cause: unknown): RequestError {
-  return new RequestError('UnknownError', String(cause), { phase: 'queued', cause });
+/** The same for a response that is encoded: its body is in the payload store. */
+async function handOn(
+  { encoded, response }: EncodedResponse,
+  target: Awaited<ReturnType<typeof callbackTarget>>,
+  loose: LooseSpec,
+): Promise<WireResponse | null> {
+  if (target) {
+    const told = argument(loose, response.requestId, { outcome: 'response', response });
+    await deliverCallback(target, told, { encoded: handedOn(encoded.callback!) });
+  }
+  // To whoever reads it, it is the response.
+  return encoded.result
+    ? (handedOn(encoded.result) as unknown as WireResponse)
+    : bounded(response, loose.result);
 }
 
 function argument(
@@ -139,5 +152,5 @@ function errorFor(failure: unknown, context: FailureContext): WireError {
 /** A callback has the whole response; history need not hold it twice. */
 function bounded(response: WireResponse, result: unknown): WireResponse | null {
   if (result === 'none') return null;
-  return result === 'status' ? { ...response, headers: {}, body: null } : response;
+  return result === 'status' ? statusOnly(response) : response;
 }

@@ -11,6 +11,8 @@ import type {
   BatchChunk,
   BatchContext,
   ControlActivities,
+  EncodedResponse,
+  HandsOn,
   RequestActivities,
 } from '../src/shared/activities.ts';
 import type { ItemResult } from '../src/shared/batch.ts';
@@ -33,25 +35,36 @@ const CHUNK_TIMEOUT = 7 * DAY;
 /** The processor enforces the deadline; Temporal's own is the backstop if it cannot. */
 const DEADLINE_BACKSTOP = 30_000;
 
+interface Caller {
+  requestId: string;
+  taskQueue: string;
+}
+
 /**
  * Runs one request as a submit activity and gives its response. Fails with the request's own
  * `ApplicationFailure`; a cancel of the current scope reaches the socket through the control
  * activity, and the scope then ends with the activity's `CancelledFailure`.
  */
+export function submitRequest(spec: unknown, caller: Caller): Promise<WireResponse>;
+/** Where the caller only hands the response on, one with a large body may stay encoded. */
+export function submitRequest(
+  spec: unknown,
+  caller: Caller & { handsOn: HandsOn },
+): Promise<WireResponse | EncodedResponse>;
 export async function submitRequest(
   spec: unknown,
-  { requestId, taskQueue }: { requestId: string; taskQueue: string },
-): Promise<WireResponse> {
+  { requestId, taskQueue, handsOn }: Caller & { handsOn?: HandsOn },
+): Promise<WireResponse | EncodedResponse> {
   const loose = looseSpec(spec);
-  const context = failureContext(loose, requestId);
   const activityId = uuid4();
   const { submitRequest: submit } = proxyActivities<RequestActivities>(
     activityOptions(loose, activityId, taskQueue),
   );
   try {
-    return await stoppable(activityId, taskQueue, () => submit(spec, { requestId }));
+    const context = { requestId, ...(handsOn && { handsOn }) };
+    return await stoppable(activityId, taskQueue, () => submit(spec, context));
   } catch (error) {
-    throw fromActivity(error, context);
+    throw fromActivity(error, failureContext(loose, requestId));
   }
 }
 
@@ -62,9 +75,8 @@ export async function submitRequest(
 export async function submitChunk(
   chunk: BatchChunk,
   context: BatchContext,
-  taskQueue: string,
+  { activityId, taskQueue }: { activityId: string; taskQueue: string },
 ): Promise<ItemResult[]> {
-  const activityId = uuid4();
   const defaults = looseSpec(chunk.defaults);
   const { submitBatch: submit } = proxyActivities<RequestActivities>({
     ...activityOptions(defaults, activityId, taskQueue),

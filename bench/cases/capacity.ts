@@ -40,7 +40,7 @@ async function measure(
     const started = performance.now();
     const url = `${origin}/delay/${CALL_MS}`;
     const fanOut = { workflowType: 'patientFanOut', count, url, taskQueue };
-    const completed = await driver.call('fanOut', fanOut);
+    const { length: completed } = await driver.call('fanOut', fanOut);
     const elapsed = performance.now() - started;
     const { peak, agents } = await target.call('stats');
     return {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { difference, temporalCalls, total } from '../counters.ts';
 import type { Environment } from '../environment.ts';
 import { cpuBetween, medians, type Usage } from '../measure.ts';
 import { startPeer, type Methods, type Peer } from '../peer.ts';
@@ -25,7 +26,6 @@ interface System {
   peer: Peer<Methods>;
   /** Makes the calls; the number that were answered with 200. */
   run(url: string, count: number): Promise<number>;
-  rpcs(): Promise<number>;
 }
 
 /** Many slow requests in flight in one process at once: what each costs there. */
@@ -72,17 +72,17 @@ export async function inFlight(
 type Measured = Awaited<ReturnType<typeof measure>>;
 
 async function measure(
-  { target, origin, driver }: Environment,
+  { target, origin, driver, metricsUrl }: Environment,
   system: System,
   count: number,
   holdMs: number,
 ) {
-  const { peer, run, rpcs } = system;
+  const { peer, run } = system;
   // Compiled code and open queues are no part of what a request costs.
   await run(`${origin}/bytes/100`, WARM_UP);
   await target.call('waitForNoConnections', 10_000).catch(() => undefined);
   await target.call('reset');
-  const callsBefore = await rpcs();
+  const callsBefore = await temporalCalls(metricsUrl);
   const before = await peer.call('usage', { gc: true });
   await delay(IDLE_MS);
   const idle = await peer.call('usage', { gc: true });
@@ -109,7 +109,7 @@ async function measure(
     'RSS KB/req': (plateau.usage.rss - idle.rss) / 1024 / count,
     'CPU ms/req': (cpuBetween(idle, end) - idleCpu) / count,
     'workflow CPU ms/req': cpuBetween(driverBefore, driverEnd) / count,
-    'RPCs/req': ((await rpcs()) - callsBefore) / count,
+    'RPCs/req': total(difference(callsBefore, await temporalCalls(metricsUrl))) / count,
     'ramp s': (plateau.at - started) / 1000,
     'elapsed s': elapsed / 1000,
   };
@@ -146,8 +146,7 @@ async function startUndici(): Promise<System> {
   const peer = await startPeer<typeof undici>('undici');
   return {
     peer: peer as unknown as Peer<Methods>,
-    run: (url, count) => peer.call('fanOut', { url, count }),
-    rpcs: async () => 0,
+    run: async (url, count) => (await peer.call('fanOut', { url, count })).length,
   };
 }
 
@@ -159,10 +158,8 @@ function temporalSystem(
 ): System {
   return {
     peer,
-    run: (url, count) => driver.call('fanOut', { workflowType, count, url, taskQueue }),
-    async rpcs() {
-      const counts = await (peer as Peer<typeof activity>).call('rpcs');
-      return Object.values(counts).reduce((sum, each) => sum + each, 0);
+    async run(url, count) {
+      return (await driver.call('fanOut', { workflowType, count, url, taskQueue })).length;
     },
   };
 }

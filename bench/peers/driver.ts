@@ -1,19 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { serve } from '../peer.ts';
+import type { Calls } from '../workflows/index.ts';
 import { fetchUrl } from './fetch-activity.ts';
-import { connect, rpcs, type TemporalPeerOptions } from './temporal.ts';
+import type { BatchSpec } from '../../src/index.ts';
+import type { patientBatch } from '../../workflows/index.ts';
+import { runJobs } from './jobs.ts';
+import { connect, WORKFLOWS, type TemporalPeerOptions } from './temporal.ts';
 
 /** A workflow's pending activities stay far below Temporal's limit of 2,000. */
 const PER_WORKFLOW = 500;
 
-export interface FanOut {
+export interface FanOut extends Calls {
   workflowType: string;
-  count: number;
-  url: string;
+}
+
+export interface Batches {
   taskQueue: string;
+  batches: BatchSpec[];
+  /** @default 1 */
+  parallel?: number;
 }
 
 let client: Client | undefined;
@@ -21,7 +28,6 @@ let queue = '';
 
 /** The workflows that make the calls: the same process for every system, and measured apart. */
 export const driver = {
-  rpcs,
   async start({ address, taskQueue }: TemporalPeerOptions): Promise<void> {
     const connection = await connect(address);
     client = new Client({ connection });
@@ -29,25 +35,55 @@ export const driver = {
     const worker = await Worker.create({
       connection,
       taskQueue,
-      workflowsPath: fileURLToPath(new URL('../workflows/', import.meta.url)),
+      workflowsPath: WORKFLOWS,
       // For the calls on the workflows' own queue.
       activities: { fetchUrl },
     });
     void worker.run();
   },
-  /** Number of responses with status 200. */
-  async fanOut({ workflowType, count, url, taskQueue }: FanOut): Promise<number> {
-    const runs: Promise<number>[] = [];
+  /** ms from the start to each response with status 200, by the workflows' clock. */
+  async fanOut({ workflowType, count, ...calls }: FanOut): Promise<number[]> {
+    const started = Date.now();
+    const runs: Promise<number[]>[] = [];
     for (let left = count; left > 0; left -= PER_WORKFLOW) {
-      runs.push(execute(workflowType, [{ url, taskQueue, count: Math.min(left, PER_WORKFLOW) }]));
+      runs.push(execute(workflowType, [{ ...calls, count: Math.min(left, PER_WORKFLOW) }]));
     }
-    return (await Promise.all(runs)).reduce((sum, each) => sum + each, 0);
+    return (await Promise.all(runs)).flat().map((at) => at - started);
   },
+  /** Batches, so many at a time; ms from the start to each response, when its batch's result came. */
+  async batches({ taskQueue, batches, parallel = 1 }: Batches): Promise<number[]> {
+    const started = performance.now();
+    const answered: number[] = [];
+    const waiting = [...batches];
+    const lane = async (): Promise<void> => {
+      for (let batch = waiting.shift(); batch; batch = waiting.shift()) {
+        const { succeeded } = await client!.workflow.execute<typeof patientBatch>('patientBatch', {
+          ...{ taskQueue, workflowId: randomUUID() },
+          args: [batch],
+        });
+        const at = performance.now() - started;
+        answered.push(...Array<number>(succeeded).fill(at));
+      }
+    };
+    await Promise.all(Array.from({ length: parallel }, lane));
+    return answered;
+  },
+  /** Starts batches and leaves them; gives the ids of their workflows. */
+  async startBatches({ taskQueue, batches }: Batches): Promise<string[]> {
+    const ids = batches.map(() => randomUUID());
+    await Promise.all(
+      batches.map((batch, i) =>
+        client!.workflow.start('patientBatch', { taskQueue, workflowId: ids[i]!, args: [batch] }),
+      ),
+    );
+    return ids;
+  },
+  jobs: runJobs,
   run({ workflowType, args }: { workflowType: string; args: unknown[] }): Promise<unknown> {
     return execute(workflowType, args);
   },
   /** Starts a workflow for each id, with `{ url: <url>/<id>, taskQueue }`. */
-  async startEach(options: Omit<FanOut, 'count'> & { ids: string[] }): Promise<void> {
+  async startEach(options: Omit<FanOut, 'count' | 'spec'> & { ids: string[] }): Promise<void> {
     const { workflowType, ids, url, taskQueue } = options;
     await Promise.all(
       ids.map((workflowId) =>

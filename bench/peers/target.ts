@@ -11,7 +11,7 @@ export interface TargetStats {
   agents: Record<string, number>;
 }
 
-/** `/gate`: answered `holdMs` after the last of `count` has arrived. */
+/** `/gate`: answered `holdMs` after the last of `count` has arrived. `/sized/:bytes/:ms` needs none. */
 interface Gate {
   count: number;
   holdMs: number;
@@ -20,6 +20,15 @@ interface Gate {
 
 let gate: Gate | undefined;
 let agents: Record<string, number> = {};
+/** `/seen/:key/:ms`: answered so late. When each arrived, epoch ms, and the most at once. */
+interface Seen {
+  at: number[];
+  inFlight: number;
+  peak: number;
+}
+
+const seen = new Map<string, Seen>();
+
 /** `/held/:id`: never answered. When its connection closed, on the system's monotonic clock. */
 const held = new Map<string, { closed: Promise<number> }>();
 
@@ -37,6 +46,7 @@ export const target = {
     server.total = 0;
     agents = {};
     held.clear();
+    seen.clear();
   },
   stats(): TargetStats {
     const { inFlight, peak, total, open } = server;
@@ -51,6 +61,8 @@ export const target = {
   waitForNoConnections(timeoutMs: number): Promise<void> {
     return server.waitFor(({ open }) => open === 0, timeoutMs);
   },
+  /** What has come to `/seen/:key`. */
+  seen: (key: string): Seen => seen.get(key) ?? { at: [], inFlight: 0, peak: 0 },
   heldIds(): string[] {
     return [...held.keys()];
   },
@@ -63,9 +75,18 @@ export const target = {
 function handler(request: IncomingMessage, response: ServerResponse): boolean {
   const agent = request.headers['user-agent'] ?? '';
   agents[agent] = (agents[agent] ?? 0) + 1;
-  const [, route, id = ''] = (request.url ?? '').split('/');
+  const [, route, id = '', ms] = (request.url ?? '').split('/');
   if (route === 'gate' && gate) {
     pass(gate, response);
+    return true;
+  }
+  if (route === 'seen') {
+    see(id, response);
+    setTimeout(() => response.end('ok'), Number(ms));
+    return true;
+  }
+  if (route === 'sized') {
+    setTimeout(() => response.end(Buffer.alloc(Number(id), 'x')), Number(ms));
     return true;
   }
   if (route === 'held') {
@@ -77,6 +98,15 @@ function handler(request: IncomingMessage, response: ServerResponse): boolean {
     return true;
   }
   return false;
+}
+
+function see(key: string, response: ServerResponse): void {
+  const at = performance.timeOrigin + performance.now();
+  const of = seen.get(key) ?? { at: [], inFlight: 0, peak: 0 };
+  seen.set(key, of);
+  of.at.push(at);
+  of.peak = Math.max(of.peak, ++of.inFlight);
+  response.once('close', () => of.inFlight--);
 }
 
 function pass({ count, holdMs, waiting }: Gate, response: ServerResponse): void {

@@ -54,7 +54,10 @@ export async function startFleet(
   };
 }
 
-/** What Temporal hands to a process that dies before it has registered it, no lease finds. */
+/**
+ * What Temporal hands to a process that dies before it has registered it, no lease finds, nor what a
+ * busy development server has marked as started and handed to nobody.
+ */
 export function withHeartbeat(spec: RequestSpec): RequestSpec {
   return { heartbeatTimeout: HEARTBEAT_SECONDS * 1000, ...spec };
 }

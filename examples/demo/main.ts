@@ -40,9 +40,7 @@ async function main(): Promise<number> {
   await using server = await startTemporalServer({ cli: cli.path });
   await using api = await startSlowApi();
   await using fleet = redis && (await startFleet(server.address, redis.url, TASK_QUEUE));
-  const requests = specs
-    .map((spec) => resolveUrl(spec, api.origin))
-    .map((spec) => (fleet ? withHeartbeat(spec) : spec));
+  const requests = specs.map((spec) => withHeartbeat(resolveUrl(spec, api.origin)));
   console.log(`${requests.length} requests from ${args.file}`);
 
   Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: [] });

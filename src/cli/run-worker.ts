@@ -1,15 +1,14 @@
-import type { Logger } from '@temporalio/worker';
 import { optionsFromEnvironment } from '../config/environment.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from '../config/options.ts';
 import { requestsQueue } from '../shared/constants.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { PatientWorker } from '../worker.ts';
 import { drainOnSignals } from './signals.ts';
-import type { TemporalAccess } from './temporal-connection.ts';
+import { openTracing } from './tracing.ts';
+import type { RuntimeSettings, TemporalAccess } from './temporal-connection.ts';
 
-export interface WorkerSettings {
+export interface WorkerSettings extends RuntimeSettings {
   options: PatientOptions;
-  log: Logger;
 }
 
 /**
@@ -18,7 +17,8 @@ export interface WorkerSettings {
  */
 export function workerSettings(env: NodeJS.ProcessEnv): WorkerSettings {
   const options = optionsFromEnvironment(env);
-  return { options, log: createLogger({ level: resolveOptions(options).logLevel }) };
+  const { logLevel, metrics } = resolveOptions(options);
+  return { options, log: createLogger({ level: logLevel }), metrics };
 }
 
 /**
@@ -28,19 +28,23 @@ export function workerSettings(env: NodeJS.ProcessEnv): WorkerSettings {
 export async function runWorker(
   { options, log }: WorkerSettings,
   temporal: TemporalAccess,
-  onReady: (line: string) => void,
+  onReady: (line: string, worker: PatientWorker) => void,
 ): Promise<number> {
   const { connection, namespace } = temporal;
+  await using _tracing = options.tracing ? await openTracing() : undefined;
   const worker = await PatientWorker.create({ ...options, connection, namespace });
   const ready = polling(worker);
   const running = worker.run();
   const ignoreSignals = drainOnSignals(worker, log);
   try {
     await Promise.race([ready, running]);
-    onReady(readyLine(temporal, worker.options));
+    onReady(readyLine(temporal, worker.options), worker);
     const lost = await running;
     if (lost === 0) return 0;
-    log.error(`Stopped, and lost ${lost} outcomes: given up, or not taken by Temporal`, { lost });
+    log.error(
+      `Stopped, and lost ${lost} outcomes: given up, or not taken by Temporal or their batch`,
+      { lost },
+    );
     return 1;
   } finally {
     ignoreSignals();

@@ -1,7 +1,8 @@
+import { drainOutlook } from '../processor/summary.ts';
 import type { Log } from '../shared/log.ts';
 import type { PatientWorker } from '../worker.ts';
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+export const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 /** Ctrl-C under npm comes twice: from the terminal, and passed on by npm. */
 const ECHO = 150;
@@ -38,15 +39,10 @@ export function drainOnSignals(worker: PatientWorker, log: Log): () => void {
 
 /** What an exit right now would cost; all other requests are simply sent again elsewhere. */
 function lossNow({ processor }: PatientWorker): string {
-  let unrepeatable = 0;
-  let undelivered = 0;
-  for (const { phase, request } of processor.tasks) {
-    if (phase === 'sent' && !request.resendable) unrepeatable++;
-    if (phase === 'delivering') undelivered++;
-  }
+  const { onWire, delivering } = drainOutlook(processor.tasks);
   return (
-    `an exit now loses ${amount(unrepeatable, 'request')} in flight that may not be sent again ` +
-    `and ${amount(undelivered, 'outcome')} not delivered`
+    `an exit now loses ${amount(onWire, 'request')} in flight that may not be sent again ` +
+    `and ${amount(delivering, 'outcome')} not delivered`
   );
 }
 

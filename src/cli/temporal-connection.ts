@@ -1,4 +1,3 @@
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
   makeTelemetryFilterString,
   NativeConnection,
@@ -6,8 +5,14 @@ import {
   type Logger,
   type NativeConnectionOptions,
 } from '@temporalio/worker';
-import { grpcCode } from '../telemetry/loggable.ts';
-import { CliError, describeFailure } from './failure.ts';
+import { metricsExporter } from '../telemetry/metrics-exporter.ts';
+import { CliError } from './failure.ts';
+import {
+  DEFAULT_ADDRESS,
+  namespaceReason,
+  noTemporal,
+  type TemporalSettings,
+} from './temporal-settings.ts';
 
 export interface TemporalAccess extends AsyncDisposable {
   connection: NativeConnection;
@@ -15,9 +20,10 @@ export interface TemporalAccess extends AsyncDisposable {
   namespace: string;
 }
 
-interface TemporalSettings {
-  connectionOptions: NativeConnectionOptions;
-  namespace?: string;
+export interface RuntimeSettings {
+  log: Logger;
+  /** The option of this name. */
+  metrics: string | undefined;
 }
 
 /** The SDK's default, less one warning per repeated call: an outage is told once, by us. */
@@ -25,32 +31,15 @@ const CORE_LOG_FILTER =
   makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) + ',temporalio_client::retry=ERROR';
 
 /**
- * The way to Temporal by the `TEMPORAL_*` variables and the profile they name.
- * @throws CliError
- */
-export function temporalSettings(): TemporalSettings {
-  try {
-    return loadClientConnectConfig();
-  } catch (error) {
-    throw new CliError(`Temporal settings: ${describeFailure(error)}`);
-  }
-}
-
-/**
  * Connects, and sees to it that the namespace is there.
  * @throws CliError that names what to set
  */
 export async function connect(
   { connectionOptions, namespace = 'default' }: TemporalSettings,
-  logger: Logger,
+  { log, metrics }: RuntimeSettings,
 ): Promise<TemporalAccess> {
-  Runtime.install({
-    logger,
-    // The SDK would only stop polling; ours drain, and tell what a second signal would cost.
-    shutdownSignals: [],
-    telemetryOptions: { logging: { filter: CORE_LOG_FILTER, forward: {} } },
-  });
-  const address = connectionOptions.address ?? 'localhost:7233';
+  installRuntime({ log, metrics });
+  const address = connectionOptions.address ?? DEFAULT_ADDRESS;
   const connection = await connectTo(connectionOptions, address);
   try {
     await connection.workflowService.describeNamespace({ namespace });
@@ -62,6 +51,22 @@ export async function connect(
   return { connection, address, namespace, [Symbol.asyncDispose]: close };
 }
 
+function installRuntime({ log, metrics }: RuntimeSettings): void {
+  try {
+    Runtime.install({
+      logger: log,
+      // The SDK would only stop polling; ours drain, and tell what a second signal would cost.
+      shutdownSignals: [],
+      telemetryOptions: {
+        logging: { filter: CORE_LOG_FILTER, forward: {} },
+        ...(metrics !== undefined && { metrics: metricsExporter(metrics) }),
+      },
+    });
+  } catch (cause) {
+    throw new CliError(`PATIENT_METRICS: ${metrics}`, { cause });
+  }
+}
+
 async function connectTo(
   options: NativeConnectionOptions,
   address: string,
@@ -71,21 +76,6 @@ async function connectTo(
   } catch (error) {
     // It ends with its last user; one that never had any would keep the process alive.
     await Runtime.instance().shutdown();
-    throw new CliError(`no Temporal at ${address} (TEMPORAL_ADDRESS): ${transportReason(error)}`);
+    throw noTemporal(address, error);
   }
-}
-
-/** The innermost message of the native client's nested debug output. */
-function transportReason(error: unknown): string {
-  const text = describeFailure(error);
-  return [...text.matchAll(/(?:message|error): "([^"]+)"/g)].at(-1)?.[1] ?? text;
-}
-
-function namespaceReason(error: unknown, address: string, namespace: string): string {
-  const code = grpcCode(error);
-  if (code === 'NOT_FOUND') {
-    return `Temporal at ${address} has no namespace ${JSON.stringify(namespace)} (TEMPORAL_NAMESPACE)`;
-  }
-  const reason = (error as { details?: string }).details || describeFailure(error);
-  return `Temporal at ${address}, namespace ${namespace}: ${reason}${code ? ` [${code}]` : ''}`;
 }

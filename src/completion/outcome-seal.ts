@@ -1,46 +1,32 @@
 import type { OutcomeSeal } from '../liveness/port.ts';
-import type { Settled } from '../shared/wire.ts';
+import { KeptOutcomeError } from '../shared/errors.ts';
+import { fromJson, toJson, type JsonPayload } from '../shared/json-payload.ts';
+import { plainOutcome, type Settled } from '../shared/outcome.ts';
 import type { ActivityRpc, Payloads } from './activity-rpc.ts';
+import { reasonOf } from './failure.ts';
 
-/** A payload as JSON: what is bytes is base64. */
-interface SealedPayload {
-  metadata: Record<string, string>;
-  data: string;
-}
-
-/** Kept outcomes as the data converter and its codecs make payloads of them. */
-export function createOutcomeSeal(rpc: Pick<ActivityRpc, 'encode' | 'decode'>): OutcomeSeal {
+/**
+ * Kept outcomes as the data converter and its codecs make payloads of them. A request's response is
+ * kept as what it is in the payload store, or because it cannot be put there.
+ */
+export function createOutcomeSeal(
+  rpc: Pick<ActivityRpc, 'encode' | 'encodeWithoutStore' | 'decode'>,
+): OutcomeSeal {
   return {
-    async seal(key, settled) {
-      return JSON.stringify((await rpc.encode(key, settled)).map(toSealed));
+    async seal(key, settled, isItem) {
+      const value = plainOutcome(settled);
+      const keep = (): Promise<Payloads> => rpc.encodeWithoutStore(key, value);
+      const payloads = await (isItem ? rpc.encode(key, value).catch(keep) : keep());
+      return JSON.stringify(payloads.map(toJson));
     },
     async open(key, sealed) {
-      const payloads = (JSON.parse(sealed) as SealedPayload[]).map(fromSealed);
-      return (await rpc.decode(key, payloads)) as Settled;
+      try {
+        const payloads = (JSON.parse(sealed) as JsonPayload[]).map(fromJson);
+        return (await rpc.decode(key, payloads)) as Settled;
+      } catch (cause) {
+        const message = `What it ended with is kept, and cannot be read here; ${reasonOf(cause)}`;
+        throw new KeptOutcomeError(message, { cause });
+      }
     },
   };
-}
-
-function toSealed({ metadata, data }: Payloads[number]): SealedPayload {
-  const entries = Object.entries(metadata ?? {});
-  return {
-    metadata: Object.fromEntries(entries.map(([name, value]) => [name, toBase64(value)])),
-    data: toBase64(data ?? new Uint8Array()),
-  };
-}
-
-function fromSealed({ metadata, data }: SealedPayload): Payloads[number] {
-  const entries = Object.entries(metadata);
-  return {
-    metadata: Object.fromEntries(entries.map(([name, value]) => [name, fromBase64(value)])),
-    data: fromBase64(data),
-  };
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
-}
-
-function fromBase64(text: string): Uint8Array {
-  return Buffer.from(text, 'base64');
 }

@@ -4,8 +4,9 @@ import { formatPath, formatProblems, problemsOf, type Problem } from './problems
 
 type Schema = z.core.$ZodType;
 
-/** Secrets, read when they are needed; read by tests, set-up scripts and `patient codec-server`. */
-const FOREIGN = /^PATIENT_(SECRET_.+|TEST_.*|CACHE_DIR|CODEC_SERVER_TOKEN)$/;
+/** Secrets, read when they are needed; read by tests, set-up scripts, the codec server and the dashboard. */
+const FOREIGN =
+  /^PATIENT_(SECRET_.+|TEST_.*|CACHE_DIR|CODEC_SERVER_TOKEN|DASHBOARD_(USER|PASSWORD|TOKEN))$/;
 
 const BOOLEANS = new Map([
   ['true', true],

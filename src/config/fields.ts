@@ -1,19 +1,26 @@
 import { z } from 'zod';
 import { parseDuration } from '../shared/duration.ts';
 import { describeValue } from './problems.ts';
-
-/** The longest delay a timer takes; a longer one would fire at once. */
-const MAX_TIMER = 2 ** 31 - 1;
+import { MAX_TIMER } from '../shared/constants.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
+
+/** A duration as text, as JSON Schema says it; `parseDuration` decides. */
+const durationText = z.string().meta({
+  id: 'Duration',
+  pattern: '^ *([0-9]+([.][0-9]+)?|[.][0-9]+) *[A-Za-z]* *$',
+  examples: ['30s', '1.5 hours', '250ms'],
+});
 
 /** Visible ASCII: what a header can carry as it is. */
 const VISIBLE = /^[\x21-\x7e]{1,255}$/;
 
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
 /** Milliseconds, from `min` to the longest timer, out of a number or a duration string. */
 export function duration(min = 1) {
   return z
-    .union([z.number(), z.string()], {
+    .union([z.number().meta({ minimum: min, maximum: MAX_TIMER }), durationText], {
       error: "expected milliseconds or a duration such as '30s'",
     })
     .transform((value, ctx) => {
@@ -77,7 +84,8 @@ export function base64() {
   const error = 'expected standard base64 with its padding';
   return z
     .string({ error })
-    .refine((text) => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text), { error });
+    .refine((text) => text.length % 4 === 0 && BASE64.test(text), { error })
+    .meta({ contentEncoding: 'base64', pattern: BASE64.source });
 }
 
 export function flag() {

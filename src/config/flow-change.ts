@@ -17,3 +17,12 @@ export function checkFlowChange(key: string, limits: unknown): FlowLimits {
   if (parsed.success) return parsed.data.limits;
   throw new ConfigError(formatProblems(problemsOf(parsed.error.issues, input), 'limits'));
 }
+
+/** Typed limits as the schema wants them; what is no number stays text, for the schema to refuse. */
+export function typedLimits(texts: Record<string, string>): Record<string, unknown> {
+  const limits = Object.entries(texts).map(([name, text]) => {
+    const number = name === 'period' || text.trim() === '' ? NaN : Number(text);
+    return [name, Number.isNaN(number) ? text : number] as const;
+  });
+  return Object.fromEntries(limits);
+}

@@ -48,7 +48,8 @@ export const flowSchema = z
     { error: 'expected { key, rate, period, burst, concurrency, cost }' },
   )
   .partial()
-  .superRefine(refineRate);
+  .superRefine(refineRate)
+  .meta({ dependentRequired: { period: ['rate'], burst: ['rate'] } });
 
 const breaker = z.strictObject(
   { failures: integer(1), openFor: duration() },

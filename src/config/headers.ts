@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { isHeaderName, isHeaderValue, isTransportHeader } from '../shared/header-rules.ts';
+import {
+  HEADER_NAME,
+  HEADER_VALUE,
+  isTransportHeader,
+  TRANSPORT_HEADERS,
+} from '../shared/header-rules.ts';
+import { anyCase } from './json-schema.ts';
 import { headerSecretSchema, isSecretRef } from './secret-ref.ts';
 
 /** They are shown in logs and errors, and stay the same over tries. */
@@ -9,7 +15,7 @@ const IDS = ['x-request-id', 'idempotency-key'];
 export function headerValue() {
   const error =
     'expected characters that a header can hold (no line break, control or non-Latin-1)';
-  return z.string({ error: 'expected a string' }).refine(isHeaderValue, { error });
+  return z.string({ error: 'expected a string' }).regex(HEADER_VALUE, { error });
 }
 
 /** Header names and values, as the spec gives them; the result's names are lower-case. */
@@ -17,10 +23,11 @@ export const headersSchema = z
   .record(
     z
       .string()
-      .refine(isHeaderName, { error: 'expected header names', abort: true })
+      .regex(HEADER_NAME, { error: 'expected header names', abort: true })
       .refine((name) => !isTransportHeader(name), {
         error: 'is set by the transport and cannot be given',
-      }),
+      })
+      .meta({ not: { pattern: anyCase(...TRANSPORT_HEADERS, '__proto__') } }),
     z.union([headerValue(), z.array(headerValue()).min(1), headerSecretSchema], {
       error: 'expected a string, a non-empty array of strings or { $secret }',
     }),
@@ -42,4 +49,5 @@ export const headersSchema = z
     return Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]),
     );
-  });
+  })
+  .meta({ patternProperties: { [anyCase(...IDS)]: { type: ['string', 'array'] } } });

@@ -36,7 +36,8 @@ const partSchema = z
       code: 'custom',
       message: `expected one of value, valueBase64 and json, got ${got}`,
     });
-  });
+  })
+  .meta({ oneOf: VALUES.map((field) => ({ required: [field] })) });
 
 export const multipartSchema = z
   .array(partSchema, { error: 'expected a non-empty array of parts' })

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE, DEFAULT_TIMEOUT } from '../shared/constants.ts';
-import { hostOrNetwork, hostPattern, network } from './addresses.ts';
+import { hostOrNetwork, hostPattern, listenAddress, networkOrPort } from './addresses.ts';
 import { age, choice, duration, flag, integer, name } from './fields.ts';
 import { flowLimitsSchema } from './flow.ts';
 import { headerValue } from './headers.ts';
+import { metricsUrl } from './metrics.ts';
 import { formatProblems, problemsOf } from './problems.ts';
 import { proxyUrl } from './proxy.ts';
 import { retryDefaultsSchema } from './retry.ts';
@@ -16,6 +17,15 @@ const redisUrl = z
   .refine((text) => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol), {
     error: 'expected a redis:// or rediss:// URL, got another string',
   });
+
+/** Without a slash at its end, so that paths can be appended. */
+const httpUrl = () =>
+  z
+    .string({ error: 'expected an http:// or https:// URL' })
+    .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+      error: 'expected an http:// or https:// URL',
+    })
+    .transform((text) => text.replace(/\/+$/, ''));
 
 const deployment = z.strictObject(
   {
@@ -47,7 +57,9 @@ export const optionsSchema = z.strictObject({
     .describe('How long an unused connection is kept.'),
   maxIdleConnections: integer(0)
     .default(1000)
-    .describe('Unused connections kept, per process; the one used longest ago goes first.'),
+    .describe(
+      'Unused connections kept for more than a second, per process; those used longest ago go first.',
+    ),
   proxyUrl: proxyUrl()
     .optional()
     .describe(
@@ -93,9 +105,12 @@ export const optionsSchema = z.strictObject({
     .default(false)
     .describe('Allow requests to private, loopback and link-local addresses.'),
   allowAddresses: z
-    .array(network(), { error: 'expected an array of addresses or CIDRs' })
+    .array(networkOrPort(), { error: 'expected an array of addresses or CIDRs' })
     .prefault([])
-    .describe('Private addresses allowed all the same, as addresses or CIDRs.'),
+    .describe(
+      'Private addresses allowed all the same, as addresses, CIDRs or, at one port alone, ' +
+        '`10.0.0.5:8080`.',
+    ),
   allowHosts: z
     .array(hostPattern(), { error: 'expected an array of hosts' })
     .prefault([])
@@ -123,7 +138,10 @@ export const optionsSchema = z.strictObject({
     ),
   payloadThreshold: integer(1)
     .default(64 * 1024)
-    .describe('Bytes of an encoded payload above which it goes to `payloadStore`.'),
+    .describe(
+      'Bytes of an encoded payload above which it goes to `payloadStore`; what Temporal would not take ' +
+        'goes there in any case.',
+    ),
   payloadRetention: age()
     .optional()
     .describe(
@@ -144,13 +162,41 @@ export const optionsSchema = z.strictObject({
   maxWaiting: integer(1)
     .default(1000)
     .describe('Requests that wait for their flow key, per process; more wait in Temporal.'),
+  listen: listenAddress()
+    .optional()
+    .describe(
+      'Address for health probes (`/healthz`, `/readyz`), as `host:port`; port 0 is any free one. ' +
+        'Without it nothing listens.',
+    ),
+  metrics: metricsUrl()
+    .optional()
+    .describe(
+      'Where `patient worker` has its metrics and those of Temporal: `prometheus://address:port` to be ' +
+        'scraped, or an OTLP collector, `grpc://`, `grpcs://`, `http://` or `https://`. In a process ' +
+        'of yours its Runtime decides.',
+    ),
+  tracing: flag()
+    .default(false)
+    .describe(
+      'A span for each try, with the tracer provider that is registered with `@opentelemetry/api`; ' +
+        '`patient worker` registers one if there is none and `@opentelemetry/sdk-node` is installed.',
+    ),
+  dashboard: flag()
+    .default(false)
+    .describe(
+      'Serve the dashboard at `listen`. It is read-only and for this machine alone unless ' +
+        '`PATIENT_DASHBOARD_PASSWORD` or `PATIENT_DASHBOARD_TOKEN` is set.',
+    ),
+  temporalUi: httpUrl()
+    .optional()
+    .describe("Address of Temporal's UI, for the dashboard's links to workflows."),
   deployment: deployment.optional(),
   logLevel: choice(['trace', 'debug', 'info', 'warn', 'error'])
     .default('info')
     .describe('Least severe level logged.'),
 });
 
-/** Options as a user writes them; all have defaults. */
+/** Options as a user writes them; all have defaults, see [the table](../options.md). */
 export type PatientOptions = z.input<typeof optionsSchema>;
 
 /** Durations in ms, sizes in bytes, addresses as CIDRs, hosts as URLs have them. */
@@ -185,6 +231,9 @@ export function resolveOptions(input: PatientOptions = {}): ResolvedOptions {
       `payloadRetention: expected none with an s3:// payloadStore, got ${options.payloadRetention} ` +
         'ms; give the bucket a lifecycle rule',
     );
+  }
+  if (options.dashboard && !options.listen) {
+    throw new ConfigError('dashboard: expected `listen`, the address to serve it at, got none');
   }
   options.drainTimeout = Math.max(options.drainTimeout, options.shutdownTimeout);
   return deepFreeze(options);

@@ -55,9 +55,15 @@ function isStore(value: unknown): boolean {
   return typeof name === 'string' && typeof put === 'function' && typeof get === 'function';
 }
 
-function isStoreUrl({ protocol, host, pathname }: URL): boolean {
-  if (protocol === 'file:') return host === '' && pathname.length > 1;
-  return /^(rediss?|s3):$/.test(protocol) && host !== '';
+/** What a store would not look at is refused: `?region=`, say, is the AWS SDK's to find. */
+function isStoreUrl({ protocol, host, pathname, search, searchParams }: URL): boolean {
+  if (protocol === 'file:') return host === '' && pathname.length > 1 && search === '';
+  if (protocol === 's3:') return host !== '' && [...searchParams.keys()].every(isEndpoint);
+  return /^rediss?:$/.test(protocol) && host !== '';
+}
+
+function isEndpoint(name: string): boolean {
+  return name === 'endpoint';
 }
 
 function split(text: string): { id: string; key: string } {

@@ -22,5 +22,8 @@ export function specProxyUrl() {
     const message = `expected no credentials, got some in ${redactUrl(text)} (make it a { $secret })`;
     ctx.addIssue({ code: 'custom', message });
   });
-  return z.union([shown, secretRefSchema], { error: `${EXPECTED} or { $secret }` });
+  const schema = shown.meta({
+    pattern: '^ *[Hh][Tt][Tt][Pp][Ss]?:[/\\\\]*[^/\\\\?#@]+[/\\\\]?$',
+  });
+  return z.union([schema, secretRefSchema], { error: `${EXPECTED} or { $secret }` });
 }

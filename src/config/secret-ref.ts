@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { SECRET_NAME } from '../shared/constants.ts';
-import { isHeaderValue } from '../shared/header-rules.ts';
+import { HEADER_VALUE } from '../shared/header-rules.ts';
 import type { SecretRef } from '../shared/wire.ts';
 
 /** The name of a secret. */
@@ -10,7 +10,7 @@ export function secretName() {
 }
 
 function headerText(expected: string) {
-  return z.string({ error: expected }).refine(isHeaderValue, { error: expected });
+  return z.string({ error: expected }).regex(HEADER_VALUE, { error: expected });
 }
 
 /** A secret by its name, as a parameter or a proxy takes it. */
@@ -26,12 +26,13 @@ export const secretRefSchema = z.strictObject(
 export const headerSecretSchema = secretRefSchema
   .extend({
     username: headerText('expected text without line break, control or non-Latin-1')
-      .refine((name) => !name.includes(':'), { error: 'expected a username without a colon' })
+      .regex(/^[^:]*$/, { error: 'expected a username without a colon' })
       .optional(),
   })
   .refine(({ prefix, username }) => prefix === undefined || username === undefined, {
     error: 'expected prefix or username, got both',
-  });
+  })
+  .meta({ not: { required: ['prefix', 'username'] } });
 
 export function isSecretRef(value: unknown): value is SecretRef {
   return typeof value === 'object' && value !== null && '$secret' in value;

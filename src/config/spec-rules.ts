@@ -1,4 +1,5 @@
 import { MAX_PAYLOAD_BYTES } from '../shared/constants.ts';
+import { anyCase, implies } from './json-schema.ts';
 import type { Problem } from './problems.ts';
 
 const BODIES = ['body', 'json', 'form', 'bodyBase64', 'multipart'] as const;
@@ -40,6 +41,28 @@ export function* specRules(spec: Record<string, unknown>): Generator<Problem> {
   if (size > MAX_PAYLOAD_BYTES) {
     yield { path: [], message: `expected at most ${MAX_PAYLOAD_BYTES} bytes as JSON, got ${size}` };
   }
+}
+
+/** The same as far as JSON Schema can say it. Whether a body fits a method's own workflow it cannot. */
+export const SPEC_RULES = {
+  oneOf: [...BODIES.map(required), { not: { anyOf: BODIES.map(required) } }],
+  allOf: [
+    implies(
+      { properties: { method: { pattern: anyCase('GET', 'HEAD') } }, required: ['method'] },
+      { not: { anyOf: BODIES.map(required) } },
+    ),
+    implies(withHeader('idempotency-key'), { properties: { idempotencyKey: { const: false } } }),
+    implies(withHeader('content-type'), { not: required('multipart') }),
+  ],
+};
+
+function required(field: string) {
+  return { required: [field] };
+}
+
+function withHeader(name: string) {
+  const others = { propertyNames: { not: { pattern: anyCase(name) } } };
+  return { properties: { headers: { not: others } }, required: ['headers'] };
 }
 
 function keysOf(value: unknown): string[] {

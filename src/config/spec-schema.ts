@@ -9,6 +9,7 @@ import { jsonBodySchema, jsonSchema } from './json.ts';
 import { multipartSchema } from './multipart.ts';
 import { specProxyUrl } from './proxy.ts';
 import { retrySchema } from './retry.ts';
+import { anyCase } from './json-schema.ts';
 import { secretRefSchema } from './secret-ref.ts';
 import { urlSchema } from './target-url.ts';
 
@@ -18,13 +19,15 @@ const method = { error: `expected ${METHODS.join(', ')}` };
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
   error: 'expected a string, finite number, boolean or null',
 });
+/** A record drops the one that `spec-rules.ts` refuses without a word. */
+const parameterName = z.string().meta({ not: { const: '__proto__' } });
 const pairs = z.record(
-  z.string(),
+  parameterName,
   z.union([scalar, z.array(scalar)], { error: 'expected a scalar or an array of scalars' }),
   { error: 'expected an object of names and values' },
 );
 const params = z.record(
-  z.string(),
+  parameterName,
   z.union([scalar, z.array(scalar), secretRefSchema], {
     error: 'expected a scalar, an array of scalars or { $secret }',
   }),
@@ -38,6 +41,7 @@ const priority = z
       fairnessKey: z
         .string({ error: 'expected a string' })
         .refine((key) => Buffer.byteLength(key) <= 64, { error: 'expected at most 64 bytes' })
+        .meta({ maxLength: 64 })
         .describe('Keys share the workers fairly; at most 64 bytes.'),
       fairnessWeight: positive().describe("The key's share; 1 without it."),
     },
@@ -55,6 +59,7 @@ export const requestSpecSchema = z.strictObject({
     .string(method)
     .toUpperCase()
     .pipe(z.enum(METHODS, method))
+    .meta({ pattern: anyCase(...METHODS) })
     .prefault('GET')
     .describe('`GET`, `HEAD`, `POST`, `PUT`, `PATCH` or `DELETE`, in any case.'),
   headers: headersSchema

@@ -1,16 +1,16 @@
-import type { WireResponse } from '../shared/wire.ts';
+import { isLarge, type HeldResponse } from '../shared/held-response.ts';
 
 /**
  * The number that an RFC 6901 pointer finds in a JSON response; undefined when there is none, or
  * it is no cost.
  */
 export function costIn(
-  { body, bodyEncoding }: Pick<WireResponse, 'body' | 'bodyEncoding'>,
+  { body, bodyEncoding }: Pick<HeldResponse, 'body' | 'bodyEncoding'>,
   pointer: string,
 ): number | undefined {
   if (body === null || bodyEncoding !== 'utf8') return undefined;
   try {
-    let value: unknown = JSON.parse(body);
+    let value: unknown = JSON.parse(isLarge(body) ? body.text() : body);
     for (const token of pointer.split('/').slice(1)) {
       // §4: `~1` first, or `~01` would become `/`.
       const name = token.replaceAll('~1', '/').replaceAll('~0', '~');

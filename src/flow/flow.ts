@@ -1,5 +1,5 @@
-import type { FlowLimits, ResolvedFlow } from '../shared/flow-limits.ts';
-import { KeyQueue, laterIn } from './key-queue.ts';
+import { flowKeyOf, type FlowLimits, type ResolvedFlow } from '../shared/flow-limits.ts';
+import { KeyQueue } from './key-queue.ts';
 import type { Ledger } from './ledger.ts';
 import type { FlowAdmin, FlowControl, Later, Permit } from './port.ts';
 
@@ -14,8 +14,6 @@ export interface FlowOptions {
 }
 
 const MAX_WAIT = 60_000;
-/** ms. Shortest stay in Temporal of one that there was no room for. */
-const MIN_LATER = 5_000;
 
 /** One queue per key that is in use; a key that nothing limits has none. */
 export class Flow implements FlowControl {
@@ -45,15 +43,13 @@ export class Flow implements FlowControl {
     flow: ResolvedFlow | undefined,
     signal: AbortSignal,
   ): Promise<Permit | Later> | undefined {
-    const key = flow?.key ?? host;
+    const key = flowKeyOf(host, flow);
     const configured = this.#limits.get(key);
     const override = this.#options.ledger.overrides.get(key);
     if (!flow && !configured && !override) return undefined;
     const queue = this.#queueOf(key);
     queue.limits = { ...configured, ...flow?.limits };
-    if (this.#isFull(queue)) {
-      return Promise.resolve(laterIn(Math.max(queue.expected, MIN_LATER)));
-    }
+    if (this.#isFull(queue)) return Promise.resolve(queue.later);
     return queue.take({ cost: flow?.cost ?? 1, pointer: flow?.pointer }, signal);
   }
 

@@ -1,17 +1,18 @@
 import type { FlowLimits } from '../shared/flow-limits.ts';
-import { NOTHING, type Answer, type Ledger, type Report } from './ledger.ts';
+import { GrantPace } from './grant-pace.ts';
+import { NOTHING, type Answer, type Ledger, type Report, type Slot } from './ledger.ts';
+import { Line } from './line.ts';
+import { intervalOf } from './pace.ts';
 import { FlowPermit, type Demand } from './permit.ts';
 import type { Later } from './port.ts';
+import { MAX_TIMER } from '../shared/constants.ts';
 
 /** ms before its time at which a request gets its permit: for its place and its connection. */
 const LEAD = 250;
 /** Most requests asked for at once. */
 const BATCH = 100;
-/** Share of a new interval between grants in what a wait is estimated by. */
-const WEIGHT = 0.2;
-/** ms; `setTimeout` fires at once above the largest delay. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
+/** ms. Shortest stay in Temporal of one that there is no room for here. */
+const MIN_LATER = 5_000;
 interface Waiter {
   demand: Demand;
   /** Runs from its grant until its time is near. */
@@ -24,7 +25,7 @@ export interface KeyQueueOptions {
   ledger: Ledger;
   /** ms. Who has to wait longer does so in Temporal. */
   maxWait: number;
-  /** Nothing waits and nothing is held any more. */
+  /** Nothing waits and nothing is held any more, and the ledger knows. */
   onIdle: () => void;
 }
 
@@ -34,11 +35,16 @@ export interface KeyQueueOptions {
  */
 export class KeyQueue {
   readonly #options: KeyQueueOptions;
-  #waiting = new Set<Waiter>();
+  readonly #waiting = new Line<Waiter>();
   /** Granted, their time not yet near. */
   readonly #granted = new Set<Waiter>();
+  /** What specs and options say, here or as last heard. */
   #own: FlowLimits = {};
+  /** A request has said so since the ledger was told. */
+  #stated = false;
   #held = 0;
+  /** Permits that the ledger has down for this process; undefined: it may not have heard. */
+  #counted: number | undefined = 0;
   #report = NOTHING;
   #asking = false;
   #closed = false;
@@ -46,10 +52,10 @@ export class KeyQueue {
   #changed = false;
   #retry: NodeJS.Timeout | undefined;
   /** Monotonic ms before which nothing will be granted, as far as is known. */
-  #blockedUntil = 0;
-  /** ms from grant to grant, and the time of the last one, while there are waiting ones. */
-  #pace = 0;
-  #lastGrant: number | undefined;
+  #blockedUntil = -Infinity;
+  readonly #pace = new GrantPace();
+  /** How often the key was to be left alone. */
+  #cooled = 0;
 
   constructor(options: KeyQueueOptions) {
     this.#options = options;
@@ -59,8 +65,10 @@ export class KeyQueue {
     return this.#waiting.size;
   }
 
-  /** The newest request's count: those of one key are meant to agree. */
+  /** The newest request's count: those of one key are meant to agree. Who states none has the key's. */
   set limits(limits: FlowLimits) {
+    if (Object.keys(limits).length === 0) return;
+    this.#stated = true;
     const { rate, period, burst, concurrency } = this.#own;
     this.#changed ||=
       limits.rate !== rate ||
@@ -75,14 +83,20 @@ export class KeyQueue {
     return override ? { ...this.#own, ...override } : this.#own;
   }
 
-  /** ms that one who came now would wait, by the pace so far: a guess. */
-  get expected(): number {
-    const { size } = this.#waiting;
-    return Math.max(this.#knownAt(size), size * this.#pace);
+  /** Grants of before count no more: see {@link cool}. */
+  get cooled(): number {
+    return this.#cooled;
+  }
+
+  /** For one that is not to wait here: when one who came now would have its turn, by the pace so far. */
+  get later(): Later {
+    const { size, units } = this.#waiting;
+    const paced = size * this.#pace.each(this.#held);
+    return laterIn(Math.max(this.#waitBehind(size, units), paced, MIN_LATER));
   }
 
   take(demand: Demand, signal: AbortSignal): Promise<FlowPermit | Later> {
-    const known = this.#knownAt(this.#waiting.size);
+    const known = this.#waitBehind(this.#waiting.size, this.#waiting.units);
     if (known > this.#options.maxWait) return Promise.resolve(laterIn(known));
     return this.#stand(demand, signal, (waiter) => this.#waiting.add(waiter));
   }
@@ -91,9 +105,7 @@ export class KeyQueue {
   takeAgain(demand: Demand, signal: AbortSignal): Promise<FlowPermit | Later> {
     this.#held--;
     this.#changed = true;
-    return this.#stand(demand, signal, (waiter) => {
-      this.#waiting = new Set([waiter, ...this.#waiting]);
-    });
+    return this.#stand(demand, signal, (waiter) => this.#waiting.addFirst(waiter));
   }
 
   #stand(
@@ -139,15 +151,19 @@ export class KeyQueue {
     this.#ask();
   }
 
-  /** What has not got its permit yet goes back into the queue, and asks again. */
+  /**
+   * What has not got its permit yet goes back into the queue, and asks again; who has it and is not
+   * sent yet finds at the gate that it counts no more.
+   */
   cool(): void {
+    this.#cooled++;
     const back = [...this.#granted];
     this.#granted.clear();
     for (const waiter of back) {
       clearTimeout(waiter.timer);
       this.#held--;
     }
-    this.#waiting = new Set([...back, ...this.#waiting]);
+    this.#waiting.addFirst(...back);
     this.wake();
   }
 
@@ -164,10 +180,12 @@ export class KeyQueue {
   }
 
   #tell(report: Report): void {
-    const { spent, cool, failures, succeeded } = this.#report;
-    if (report.spent || report.cool || report.failures || report.succeeded) this.#changed = true;
+    const { spent, unused, cool, failures, succeeded } = this.#report;
+    if (report.spent || report.unused.length > 0) this.#changed = true;
+    if (report.cool || report.failures || report.succeeded) this.#changed = true;
     this.#report = {
       spent: spent + report.spent,
+      unused: [...unused, ...report.unused],
       cool: Math.max(cool, report.cool),
       failures: report.succeeded ? 0 : failures + report.failures,
       succeeded: succeeded || report.succeeded,
@@ -181,12 +199,26 @@ export class KeyQueue {
     this.#changed = false;
     const batch = [...take(this.#waiting, BATCH)];
     const costs = batch.map(({ demand }) => demand.cost);
-    const ask = { ...this.#report, limits: this.#limits, held: this.#held, costs };
+    const ask = {
+      ...this.#report,
+      held: this.#held,
+      costs,
+      limits: this.#own,
+      stated: this.#stated,
+    };
+    const cooled = this.#cooled;
     this.#report = NOTHING;
+    this.#stated = false;
     void this.#options.ledger.ask(this.#options.key, ask).then((answer) => {
       this.#asking = false;
       if (this.#closed) return;
-      this.#hear(batch, answer);
+      this.#counted = answer.heard ? ask.held + answer.slots.length : undefined;
+      if (!answer.heard) this.#stated ||= ask.stated;
+      if (!this.#stated) this.#own = answer.limits;
+      // The word of a cool-down or a pause can overtake the answer: what that grants counts no more,
+      // and goes back with what the next ask says is held.
+      if (cooled !== this.#cooled) this.#ask();
+      else this.#hear(batch, answer);
     });
   }
 
@@ -199,26 +231,30 @@ export class KeyQueue {
       if (this.#waiting.delete(waiter)) this.#grant(waiter, slot, now);
       else this.#changed = true;
     }
-    const blocked = slots.length === 0 && (obstacle === 'cool' || obstacle === 'rate');
-    this.#learnPace(slots.length, blocked, now);
-    this.#blockedUntil = blocked ? now + retryIn : 0;
+    const timed = obstacle === 'cool' || obstacle === 'rate';
+    // A pause says nothing of how fast permits come back.
+    const blocked = obstacle === 'paused' || (timed && slots.length === 0);
+    const { size: waiting } = this.#waiting;
+    this.#pace.learn(slots.length, now, { waiting, held: this.#held, blocked });
+    this.#blockedUntil = timed ? now + retryIn : -Infinity;
     this.#sendAway();
     const unheard = obstacle === 'none' && this.#waiting.size > 0;
     if (this.#changed || unheard) return this.#ask();
     if (this.#waiting.size > 0) {
-      this.#retry = setTimeout(() => this.#ask(), Math.min(retryIn, LONGEST_TIMER));
+      this.#retry = setTimeout(() => this.#ask(), Math.min(retryIn, MAX_TIMER));
     }
     this.#settleDown();
   }
 
-  #grant(waiter: Waiter, slot: number, now: number): void {
+  #grant(waiter: Waiter, slot: Slot, now: number): void {
     this.#held++;
     const limits = this.#limits;
+    const cooled = this.#cooled;
     const hand = (): void => {
       this.#granted.delete(waiter);
-      waiter.settle(new FlowPermit(this, { demand: waiter.demand, limits, slot }));
+      waiter.settle(new FlowPermit(this, { demand: waiter.demand, limits, slot, cooled }));
     };
-    const wait = slot - LEAD - now;
+    const wait = slot.at - LEAD - now;
     if (wait <= 0) return hand();
     this.#granted.add(waiter);
     waiter.timer = setTimeout(hand, wait);
@@ -229,36 +265,32 @@ export class KeyQueue {
     clearTimeout(waiter.timer);
     this.#waiting.delete(waiter);
     if (this.#granted.delete(waiter)) this.release(NOTHING);
-    else if (this.#waiting.size === 0 && !this.#asking) {
-      // It stands in line for nobody.
+    else if (this.#waiting.size === 0) {
+      // It stands in line for nobody, or will when the ask that is under way is answered.
+      this.#changed = true;
       this.#ask();
     }
   }
 
-  #learnPace(grants: number, blocked: boolean, now: number): void {
-    if (grants > 0 && this.#lastGrant !== undefined) {
-      const each = (now - this.#lastGrant) / grants;
-      this.#pace = this.#pace === 0 ? each : (1 - WEIGHT) * this.#pace + WEIGHT * each;
-    }
-    if (this.#waiting.size === 0) this.#pace = 0;
-    if (this.#waiting.size === 0 || blocked) this.#lastGrant = undefined;
-    else if (grants > 0) this.#lastGrant = now;
-  }
-
-  /** ms that one at this position waits at least. */
-  #knownAt(position: number): number {
-    const { rate, period = 0 } = this.#limits;
-    const alone = rate === undefined ? 0 : period / rate;
-    const blocked = Math.max(0, this.#blockedUntil - performance.now());
-    return blocked + position * alone;
+  /** ms that one waits at least, with so many before it that take so many units. */
+  #waitBehind(count: number, units: number): number {
+    const { burst = 1, concurrency, ...rate } = this.#limits;
+    const interval = intervalOf(rate) ?? 0;
+    const blocked = this.#blockedUntil - performance.now();
+    // Since nothing was to be waited for, units have come together, up to the burst.
+    const rated = units * interval + Math.max(blocked, -burst * interval);
+    const paced = concurrency === undefined ? 0 : count * this.#pace.each(this.#held);
+    return Math.max(0, rated, Math.max(0, blocked) + paced);
   }
 
   /** Those at the end whose wait has become too long. */
   #sendAway(): void {
     const { maxWait } = this.#options;
-    if (this.#waiting.size === 0 || this.#knownAt(this.#waiting.size - 1) <= maxWait) return;
+    if (this.#waitBehind(this.#waiting.size, this.#waiting.units) <= maxWait) return;
+    let units = 0;
     for (const [position, waiter] of [...this.#waiting].entries()) {
-      const later = this.#knownAt(position);
+      const later = this.#waitBehind(position, units);
+      units += waiter.demand.cost;
       if (later <= maxWait) continue;
       this.#waiting.delete(waiter);
       waiter.settle(laterIn(later));
@@ -266,15 +298,15 @@ export class KeyQueue {
   }
 
   #settleDown(): void {
-    const { size } = this.#waiting;
-    if (size === 0 && this.#held === 0 && !this.#asking && !this.#changed) {
-      this.#options.onIdle();
-    }
+    if (this.#waiting.size > 0 || this.#held > 0 || this.#asking || this.#changed) return;
+    // What the ledger has down for this process counts against others for as long as it lives.
+    if (this.#counted === 0) this.#options.onIdle();
+    else if (this.#counted !== undefined) this.#ask();
   }
 }
 
 /** Not to the ms: what is sent away together must not come back together. */
-export function laterIn(ms: number): Later {
+function laterIn(ms: number): Later {
   return { later: Math.ceil(ms * (1 + 0.2 * Math.random())) };
 }
 

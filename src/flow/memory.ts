@@ -1,22 +1,35 @@
 import type { FlowLimits } from '../shared/flow-limits.ts';
 import {
   HORIZON,
+  LIFE,
   RAMP,
   RESERVE,
   type Answer,
   type Ask,
   type Ledger,
   type LedgerEvents,
+  type Slot,
 } from './ledger.ts';
-import type { FlowKey, Override } from './port.ts';
+import { intervalOf } from './pace.ts';
+import { inForce, type FlowKey, type Override } from './port.ts';
 
 interface KeyState {
   /** Monotonic ms at which the key's bucket is empty. */
   tat: number;
+  /** Units granted ever. */
+  taken: number;
+  /** Monotonic ms of the last slot. */
+  last: number;
+  /** ms from unit to unit that it was counted by. */
+  interval: number | undefined;
   /** Monotonic ms at which the last cool-down ends. */
   cool: number;
   failures: number;
   held: number;
+  /** As last stated, without what was set at run time. */
+  limits: FlowLimits | undefined;
+  /** Monotonic ms */
+  statedAt: number;
 }
 
 /** ms. A permit here is given back by who has it: nothing but a change is waited for. */
@@ -38,10 +51,24 @@ export class MemoryLedger implements Ledger {
   async ask(key: string, ask: Ask): Promise<Answer> {
     const now = performance.now();
     const state = this.#stateOf(key, now);
-    const limits = { ...ask.limits, ...this.overrides.get(key) };
-    const { paused, breaker, burst = 1 } = limits;
+    if (ask.stated || !state.limits) {
+      state.limits = ask.limits;
+      state.statedAt = now;
+    } else if (now - state.statedAt >= LIFE) {
+      state.limits = {};
+    }
+    const said = { limits: state.limits, heard: true };
+    const limits = { ...state.limits, ...this.overrides.get(key) };
+    const { paused, breaker } = limits;
+    let { burst = 1 } = limits;
     let interval = intervalOf(limits);
     state.held = ask.held;
+    if (interval !== undefined) {
+      // What is in the bucket flows off at the new rate.
+      const { tat } = state;
+      if (tat > now) state.tat = now + (tat - now) * (interval / (state.interval ?? interval));
+      state.interval = interval;
+    }
     this.#learn(key, state, ask, { ...limits, interval }, now);
     const since = now - state.cool;
     let limit = limits.concurrency ?? Infinity;
@@ -49,32 +76,35 @@ export class MemoryLedger implements Ledger {
     if (breaker && state.failures >= breaker.failures) {
       limit = 1;
     } else if (since >= 0 && since < RAMP) {
-      if (interval !== undefined) interval *= RAMP / Math.max(since, RAMP / 10);
+      const share = Math.max(since / RAMP, 0.1);
+      burst = Math.max(1, burst * share);
+      if (interval !== undefined) interval /= share;
       if (limits.concurrency !== undefined || interval === undefined) {
         limit = Math.min(limit, 2 ** Math.floor(since / 1000));
         retryIn = 1000 - (since % 1000);
       }
     }
-    if (paused) return { slots: [], obstacle: 'paused', retryIn: LONGEST };
-    if (since < 0) return { slots: [], obstacle: 'cool', retryIn: -since };
+    if (paused) return { slots: [], obstacle: 'paused', retryIn: LONGEST, ...said };
+    if (since < 0) return { slots: [], obstacle: 'cool', retryIn: -since, ...said };
 
     const most = Math.min(ask.costs.length, Math.max(0, limit - ask.held));
-    const slots: number[] = [];
+    const slots: Slot[] = [];
     for (const cost of ask.costs.slice(0, most)) {
       if (interval !== undefined) {
-        const ahead = Math.max(0, state.tat - Math.max(0, burst - cost) * interval - now);
+        const room = state.tat - Math.max(0, burst - cost) * interval;
+        const ahead = Math.max(0, state.last - now, room - now);
         if (ahead > RESERVE || (ahead > HORIZON && slots.length > 0)) {
-          return { slots, obstacle: 'rate', retryIn: Math.max(1, ahead - HORIZON / 2) };
+          return { slots, obstacle: 'rate', retryIn: Math.max(1, ahead - HORIZON / 2), ...said };
         }
-        state.tat = Math.max(now, state.tat) + cost * interval;
-        slots.push(now + ahead);
-      } else {
-        slots.push(now);
+        state.last = now + ahead;
+        state.tat = Math.max(state.last, state.tat) + cost * interval;
       }
+      state.taken += cost;
+      slots.push({ at: interval === undefined ? now : state.last, mark: state.taken });
       state.held++;
     }
     const obstacle = most < ask.costs.length ? 'concurrency' : 'none';
-    return { slots, obstacle, retryIn };
+    return { slots, obstacle, retryIn, ...said };
   }
 
   async list(): Promise<FlowKey[]> {
@@ -84,12 +114,14 @@ export class MemoryLedger implements Ledger {
 
   async show(key: string): Promise<FlowKey> {
     const now = performance.now();
-    const { held = 0, tat = 0, cool = 0, failures = 0 } = this.#states.get(key) ?? {};
+    const state = this.#states.get(key);
+    const { held = 0, tat = 0, cool = 0, failures = 0 } = state ?? {};
     const override = this.overrides.get(key) ?? {};
     return {
       key,
       paused: override.paused ?? false,
       override,
+      limits: inForce(state?.limits, override),
       inFlight: held,
       nextIn: Math.max(0, Math.ceil(tat - now)),
       coolFor: Math.max(0, Math.ceil(cool - now)),
@@ -117,13 +149,14 @@ export class MemoryLedger implements Ledger {
   #override(key: string, override: Override | undefined): void {
     if (override && Object.keys(override).length > 0) this.overrides.set(key, override);
     else this.overrides.delete(key);
-    this.#events?.woken(key);
+    if (override?.paused) this.#events?.cooled(key);
+    else this.#events?.woken(key);
   }
 
   #learn(
     key: string,
     state: KeyState,
-    { spent, cool, failures, succeeded }: Ask,
+    { spent, unused, cool, failures, succeeded }: Ask,
     { breaker, interval }: FlowLimits & { interval: number | undefined },
     now: number,
   ): void {
@@ -141,6 +174,15 @@ export class MemoryLedger implements Ledger {
     if (interval !== undefined) {
       if (spent > 0) state.tat = Math.max(state.tat, now);
       state.tat += spent * interval;
+      // What was granted after it may have come to an empty bucket: all of that stays in it.
+      const since = Math.max(now, state.last);
+      for (const { units, mark } of unused) {
+        const least = Math.max(
+          state.tat - units * interval,
+          since + (state.taken - mark) * interval,
+        );
+        state.tat = Math.min(state.tat, least);
+      }
     }
     if (state.cool > before && state.cool > now) this.#events?.cooled(key);
   }
@@ -149,7 +191,14 @@ export class MemoryLedger implements Ledger {
     let state = this.#states.get(key);
     if (!state) {
       this.#sweep(now);
-      state = { tat: -Infinity, cool: -Infinity, failures: 0, held: 0 };
+      state = {
+        ...{ tat: -Infinity, taken: 0, last: -Infinity },
+        interval: undefined,
+        cool: -Infinity,
+        failures: 0,
+        held: 0,
+        ...{ limits: undefined, statedAt: now },
+      };
       this.#states.set(key, state);
     }
     return state;
@@ -163,8 +212,4 @@ export class MemoryLedger implements Ledger {
     }
     this.#sweepAt = Math.max(MIN_SWEEP, 2 * this.#states.size);
   }
-}
-
-function intervalOf({ rate, period }: FlowLimits): number | undefined {
-  return rate === undefined ? undefined : period! / rate;
 }

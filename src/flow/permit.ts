@@ -2,11 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { FlowLimits } from '../shared/flow-limits.ts';
 import { costIn } from './cost.ts';
 import type { KeyQueue } from './key-queue.ts';
-import { NOTHING, type Report } from './ledger.ts';
+import { NOTHING, type Report, type Slot } from './ledger.ts';
+import { toleranceOf } from './pace.ts';
 import type { Later, Permit, Seen } from './port.ts';
-
-/** ms after its time for which a request may still go; what is later must get a new time. */
-const TOLERANCE = 100;
 
 /** Statuses by which a server asks to be left alone for a while: RFC 6585 §4, RFC 9110 §15.6.4. */
 const BUSY = new Set([429, 503]);
@@ -20,8 +18,9 @@ export interface Demand {
 export interface Grant {
   demand: Demand;
   limits: FlowLimits;
-  /** Monotonic ms at which it may go. */
-  slot: number;
+  slot: Slot;
+  /** How often the key had been cooled or paused. */
+  cooled: number;
 }
 
 export class FlowPermit implements Permit {
@@ -41,19 +40,24 @@ export class FlowPermit implements Permit {
    * process or a wait for Temporal must not let requests of several slots go together.
    */
   ready(signal: AbortSignal): Promise<Later | undefined> | undefined {
+    // It has waited for its place, or for Temporal: not any longer with a place.
+    if (this.#grant.cooled !== this.#queue.cooled) return Promise.resolve(this.#queue.later);
     if (this.#grant.limits.rate === undefined) return undefined;
-    const late = performance.now() - this.#grant.slot;
-    if (late >= 0 && late <= TOLERANCE) return undefined;
+    const late = performance.now() - this.#grant.slot.at;
+    if (late >= 0 && late <= toleranceOf(this.#grant.limits)) return undefined;
     return this.#becomeReady(AbortSignal.any([signal, this.#over.signal]));
   }
 
   async #becomeReady(signal: AbortSignal): Promise<Later | undefined> {
     for (;;) {
-      const { slot, demand } = this.#grant;
+      // Whoever had it may have given it back before the gate was reached.
+      signal.throwIfAborted();
+      const { slot, demand, limits } = this.#grant;
       const now = performance.now();
-      if (now < slot) {
-        await pause(Math.ceil(slot - now), undefined, { signal });
-      } else if (now <= slot + TOLERANCE) {
+      if (now < slot.at) {
+        await pause(Math.ceil(slot.at - now), undefined, { signal });
+        if (this.#grant.cooled !== this.#queue.cooled) return this.#queue.later;
+      } else if (now <= slot.at + toleranceOf(limits)) {
         return undefined;
       } else {
         this.#released = true;
@@ -82,21 +86,19 @@ export class FlowPermit implements Permit {
     const busy = BUSY.has(status);
     const failed = status >= 500;
     return {
-      spent: this.#spent(seen),
+      ...this.#settled(seen),
       cool: busy ? retryAfter : 0,
       failures: breaker && failed ? 1 : 0,
       succeeded: breaker !== undefined && !failed && !busy,
     };
   }
 
-  /** Units beyond the estimate; negative: units that nobody has used. */
-  #spent(seen: Exclude<Seen, string>): number {
+  /** By how much the estimate was wrong. */
+  #settled(seen: Exclude<Seen, string>): Pick<Report, 'spent' | 'unused'> {
     const { demand, limits, slot } = this.#grant;
-    if (demand.pointer === undefined || limits.rate === undefined) return 0;
-    const spent = (costIn(seen, demand.pointer) ?? demand.cost) - demand.cost;
-    if (spent >= 0) return spent;
-    // What has flowed off meanwhile would have flowed off an empty key as well: it is gone.
-    const flowedOff = ((performance.now() - slot) * limits.rate) / limits.period!;
-    return Math.min(0, spent + Math.max(0, flowedOff));
+    if (demand.pointer === undefined || limits.rate === undefined) return NOTHING;
+    const units = demand.cost - (costIn(seen, demand.pointer) ?? demand.cost);
+    if (units <= 0) return { spent: -units, unused: [] };
+    return { spent: 0, unused: slot.mark === undefined ? [] : [{ units, mark: slot.mark }] };
   }
 }

@@ -1,9 +1,9 @@
 import type { FlowLimits, ResolvedFlow } from '../shared/flow-limits.ts';
-import type { WireResponse } from '../shared/wire.ts';
+import type { HeldResponse } from '../shared/held-response.ts';
 
 /** What a try has seen, as far as its key learns from it. */
 export type Seen =
-  | (Pick<WireResponse, 'status' | 'body' | 'bodyEncoding'> & {
+  | (Pick<HeldResponse, 'status' | 'body' | 'bodyEncoding'> & {
       /** ms, of Retry-After and its kin. */
       retryAfter: number | undefined;
     })
@@ -53,6 +53,8 @@ export interface FlowKey {
   paused: boolean;
   /** Set at run time; `{}` when nothing was. */
   override: Override;
+  /** What counts now: what specs and options last said, and before that what was set at run time. */
+  limits: FlowLimits;
   /** Requests that have leave now. */
   inFlight: number;
   /** ms until the next request may go by the rate. */
@@ -67,10 +69,18 @@ export interface FlowKey {
 export interface FlowAdmin {
   /** Keys of the last day, and those with something set. */
   list(): Promise<FlowKey[]>;
+  /** One key, known or not. */
   show(key: string): Promise<FlowKey>;
   /** Adds to what was set before; `undefined` takes all of it back, a pause included. */
   set(key: string, limits: FlowLimits | undefined): Promise<void>;
   /** What is in flight goes on; nothing new is sent. */
   pause(key: string): Promise<void>;
+  /** Takes back a pause. */
   resume(key: string): Promise<void>;
+}
+
+/** What counts of what specs and options say and what was set at run time. */
+export function inForce(stated: FlowLimits = {}, override: Override): FlowLimits {
+  const { paused: _, ...set } = override;
+  return { ...stated, ...set };
 }

@@ -1,7 +1,7 @@
 import type { RedisConnection } from '../liveness/redis-connection.ts';
 import type { RedisKeys } from '../liveness/redis-keys.ts';
 import type { FlowLimits } from '../shared/flow-limits.ts';
-import type { FlowAdmin, FlowKey, Override } from './port.ts';
+import { inForce, type FlowAdmin, type FlowKey, type Override } from './port.ts';
 import { flowKeysOf, type FlowKeys } from './redis-keys.ts';
 import { SCRIPTS } from './scripts.generated.ts';
 
@@ -38,10 +38,12 @@ export class RedisFlowAdmin implements FlowAdmin {
     ]);
     const now = Number(time[0]) * 1000 + Number(time[1]) / 1000;
     const override = json ? (JSON.parse(json) as Override) : {};
+    const stated = JSON.parse(state['limits'] ?? '{}') as FlowLimits;
     return {
       key,
       paused: override.paused ?? false,
       override,
+      limits: inForce(stated, override),
       inFlight: await this.#inFlight(held, now),
       nextIn: left(state['tat'], now),
       coolFor: left(state['cool'], now),

@@ -1,31 +1,25 @@
-import type { RedisConnection } from '../liveness/redis-connection.ts';
-import type { RedisKeys } from '../liveness/redis-keys.ts';
+import type { RedisAccess } from '../liveness/redis.ts';
 import type { FlowLimits } from '../shared/flow-limits.ts';
 import type { Log } from '../shared/log.ts';
-import { HORIZON, RAMP, RESERVE, type Answer, type Ask, type Obstacle } from './ledger.ts';
+import { HORIZON, LIFE, RAMP, RESERVE, type Answer, type Ask, type Obstacle } from './ledger.ts';
 import type { Ledger, LedgerEvents } from './ledger.ts';
 import { MemoryLedger } from './memory.ts';
-import type { FlowKey, Override } from './port.ts';
+import { SLACK } from './pace.ts';
+import { inForce, type FlowKey, type Override } from './port.ts';
 import { RedisFlowAdmin } from './redis-admin.ts';
 import { RedisClock } from './redis-clock.ts';
 import { flowKeysOf, type FlowKeys } from './redis-keys.ts';
 
-export interface RedisAccess {
-  connection: RedisConnection;
-  keys: RedisKeys;
-  owner: string;
-}
-
 export interface RedisLedgerOptions {
   /** The liveness' connection and lease; asked for at the start. */
   access: () => RedisAccess;
+  /** Processes that share the limits, as far as is known. */
+  living: () => number;
   /** ms */
   leaseTtl: number;
   log: Log;
 }
 
-/** ms for which what is known of a key is kept without use. */
-const LIFE = 24 * 60 * 60_000;
 /**
  * ms after a failure or Redis' return for which a process keeps to its share: it may take others so
  * long to come back and say what they hold.
@@ -46,6 +40,7 @@ export class RedisLedger implements Ledger {
   #flow!: FlowKeys;
   #events!: LedgerEvents;
   readonly #clock = new RedisClock();
+  /** Living processes when Redis went: after its return the others may not be back yet. */
   #fleet = 1;
   /** Runs until Redis decides again. */
   #standingBack: NodeJS.Timeout | undefined;
@@ -71,7 +66,7 @@ export class RedisLedger implements Ledger {
   async ask(key: string, ask: Ask): Promise<Answer> {
     if (this.#standingBack) {
       // Redis must know what this process may hold before it grants anything to others.
-      const { concurrency = 0 } = share(ask.limits, this.#fleet);
+      const { concurrency = 0 } = share(this.#inForce(key, ask), this.#fleet);
       const held = ask.costs.length > 0 ? Math.max(ask.held, concurrency) : ask.held;
       await this.#decide(key, { ...ask, held, costs: [] }).catch(() => undefined);
       return this.#askShare(key, ask);
@@ -79,11 +74,13 @@ export class RedisLedger implements Ledger {
     try {
       return await this.#decide(key, ask);
     } catch (error) {
-      const processes = this.#fleet;
-      this.#options.log.warn('Flow limits: this process goes on with its share', {
-        error,
-        processes,
-      });
+      if (!this.#standingBack) {
+        const processes = this.#options.living();
+        this.#options.log.warn('Flow limits: this process goes on with its share', {
+          error,
+          processes,
+        });
+      }
       this.#standBack();
       return this.#askShare(key, ask);
     }
@@ -118,7 +115,7 @@ export class RedisLedger implements Ledger {
     const { connection, keys, owner } = this.#access;
     const { overrides, index } = this.#flow;
     const sent = performance.now();
-    const [obstacle, retryIn, fleet, now, ...slots] = (await connection.run(
+    const [obstacle, retryIn, now, taken, limits, ...slots] = (await connection.run(
       'permit',
       [
         ...[this.#flow.state(key), this.#flow.held(key), this.#flow.waiting(key)],
@@ -126,25 +123,46 @@ export class RedisLedger implements Ledger {
       ],
       [
         ...[owner, key, keys.prefix, this.#options.leaseTtl],
-        JSON.stringify({ ...ask, horizon: HORIZON, reserve: RESERVE, ramp: RAMP, life: LIFE }),
+        JSON.stringify({
+          ...ask,
+          ...{ horizon: HORIZON, reserve: RESERVE, ramp: RAMP, life: LIFE, slack: SLACK },
+        }),
       ],
-    )) as [Obstacle, number, number, number, ...number[]];
+    )) as [Obstacle, number, number, string, string, ...number[]];
     this.#clock.measure(now / 1000, sent, performance.now());
-    // After Redis' return the others may not be back yet.
-    this.#fleet = this.#standingBack ? Math.max(this.#fleet, fleet) : fleet;
-    return { slots: slots.map((at) => this.#clock.here(at / 1000)), obstacle, retryIn };
+    let mark = Number(taken);
+    const granted = slots.map((at, index) => {
+      mark += ask.costs[index]!;
+      return { at: this.#clock.here(at / 1000), mark };
+    });
+    return {
+      ...{ slots: granted, obstacle, retryIn, heard: true },
+      limits: ask.stated ? ask.limits : (JSON.parse(limits) as FlowLimits),
+    };
+  }
+
+  /** As Redis would have it. */
+  #inForce(key: string, { limits }: Ask): FlowLimits {
+    return inForce(limits, this.overrides.get(key) ?? {});
   }
 
   async #askShare(key: string, ask: Ask): Promise<Answer> {
     const retryIn = 1_000;
-    if (this.overrides.get(key)?.paused) return { slots: [], obstacle: 'paused', retryIn };
-    const answer = await this.#share.ask(key, { ...ask, limits: share(ask.limits, this.#fleet) });
-    return { ...answer, retryIn: Math.min(answer.retryIn, retryIn) };
+    const said = { limits: ask.limits, heard: false };
+    if (this.overrides.get(key)?.paused) return { slots: [], obstacle: 'paused', retryIn, ...said };
+    const limits = share(this.#inForce(key, ask), this.#fleet);
+    // Marks are of the fleet's count.
+    const answer = await this.#share.ask(key, { ...ask, limits, stated: true, unused: [] });
+    const slots = answer.slots.map(({ at }) => ({ at, mark: undefined }));
+    return { ...answer, slots, retryIn: Math.min(answer.retryIn, retryIn), ...said };
   }
 
   #standBack(): void {
+    if (!this.#standingBack) this.#fleet = this.#options.living();
     clearTimeout(this.#standingBack);
     this.#standingBack = setTimeout(() => {
+      // Its return begins this anew.
+      if (!this.#access.connection.usable) return;
       this.#standingBack = undefined;
       this.#events.reset();
     }, STAND_BACK);
@@ -173,16 +191,18 @@ export class RedisLedger implements Ledger {
     const [kind, key, json = ''] = JSON.parse(message) as ['cooled' | 'changed', string, string?];
     if (kind === 'cooled') return this.#events.cooled(key);
     this.#override(key, json);
-    this.#events.woken(key);
+    if (this.overrides.get(key)?.paused) this.#events.cooled(key);
+    else this.#events.woken(key);
   }
 }
 
 /** Of what `processes` may do together. */
 function share(limits: FlowLimits, processes: number): FlowLimits {
-  const { rate, concurrency } = limits;
+  const { rate, burst, concurrency } = limits;
   return {
     ...limits,
     ...(rate !== undefined && { rate: rate / processes }),
+    ...(burst !== undefined && { burst: Math.max(1, burst / processes) }),
     ...(concurrency !== undefined && {
       concurrency: Math.max(1, Math.floor(concurrency / processes)),
     }),

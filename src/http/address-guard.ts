@@ -1,14 +1,16 @@
 import net from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { RequestError, invalidRequest } from '../shared/errors.ts';
-import { hostMatcher } from './host-rules.ts';
+import { bareHost, hostMatcher } from './host-rules.ts';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Cidr = readonly [Address, number];
+/** `port` undefined: any. */
+type Network = { cidr: Cidr; port: number | undefined };
 
 export interface AddressRules {
   allowPrivateAddresses: boolean;
-  /** CIDRs (or single addresses) that are reachable all the same. */
+  /** CIDRs, single addresses and `address:port` that are reachable all the same. */
   allowAddresses: readonly string[];
   /** Hosts that are reachable at whatever address they have: names and `*.suffix`. */
   allowHosts: readonly string[];
@@ -22,9 +24,9 @@ export interface AddressGuard {
    * A URL's host before anything is looked up: denied by its name, or a literal of a blocked
    * address. Behind a proxy, which looks names up itself, nothing more can be known of a target.
    */
-  checkHost(host: string): RequestError | undefined;
+  checkHost(host: string, port: number): RequestError | undefined;
   /** The address that `host` is about to be connected at. */
-  checkAddress(host: string, address: string): RequestError | undefined;
+  checkAddress(host: string, address: string, port: number): RequestError | undefined;
 }
 
 /** All that is assigned to global unicast (RFC 4291 §2.4 by IANA); the rest leads nowhere public. */
@@ -39,24 +41,26 @@ const AZURE_PLATFORM = ipaddr.parseCIDR('168.63.129.16/32');
  * no multicast, and no IPv6 form that carries an IPv4 address inside.
  */
 export function createAddressGuard(rules: AddressRules): AddressGuard {
-  const networks = rules.allowAddresses.map(parseCidr);
+  const networks = rules.allowAddresses.map(parseNetwork);
   const isAllowed = hostMatcher(rules.allowHosts);
   const isDenied = hostMatcher(rules.denyHosts);
 
-  const checkAddress = (host: string, address: string): RequestError | undefined => {
+  const checkAddress: AddressGuard['checkAddress'] = (host, address, port) => {
     if (rules.allowPrivateAddresses || isAllowed(host)) return undefined;
     const ip = parseAddress(address);
-    if (ip && (isPublic(ip) || networks.some((cidr) => matches(ip, cidr)))) return undefined;
+    const isOpen = (network: Network): boolean =>
+      (network.port === undefined || network.port === port) && matches(ip!, network.cidr);
+    if (ip && (isPublic(ip) || networks.some(isOpen))) return undefined;
     const what = host === address ? `address ${address}` : `${host} is at ${address}, which`;
     return blocked(`${what} is blocked (private or reserved)`);
   };
 
   return {
     checkAddress,
-    checkHost(host) {
+    checkHost(host, port) {
       if (isDenied(host)) return blocked(`host ${host} is denied (denyHosts)`);
-      const literal = host.replace(/^\[(.+)\]$/, '$1');
-      return net.isIP(literal) ? checkAddress(literal, literal) : undefined;
+      const literal = bareHost(host);
+      return net.isIP(literal) ? checkAddress(literal, literal, port) : undefined;
     },
   };
 }
@@ -82,6 +86,12 @@ function parseAddress(text: string): Address | undefined {
   // As hex, because ipaddr.js reads `::8.8.8.8` as if it were `::ffff:8.8.8.8`.
   const ip = ipaddr.IPv6.parse(new URL(`http://[${address}]`).hostname.slice(1, -1));
   return ip.isIPv4MappedAddress() ? ip.toIPv4Address() : ip;
+}
+
+function parseNetwork(text: string): Network {
+  const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
+  const address = bracketed ?? plain ?? text;
+  return { cidr: parseCidr(address), port: port === undefined ? undefined : Number(port) };
 }
 
 function parseCidr(text: string): Cidr {

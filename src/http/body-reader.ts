@@ -1,9 +1,10 @@
 import type { Transform } from 'node:stream';
 import type { DecoderFactory } from './content-encoding.ts';
+import { ReceivedBody } from './received-body.ts';
 
 export interface BodySink {
-  /** The whole body, decoded. */
-  onBody(bytes: Buffer): void;
+  /** The whole body, decoded, in pieces. */
+  onBody(chunks: readonly Buffer[]): void;
   /** The decoded body is larger than the limit; nothing more is read. */
   onTooLarge(): void;
   onCorrupt(error: Error): void;
@@ -18,7 +19,7 @@ export class BodyReader {
   readonly #limit: number;
   readonly #decoders: DecoderFactory[];
   readonly #stages: Transform[] = [];
-  #chunks: Buffer[] = [];
+  readonly #body = new ReceivedBody();
   #size = 0;
 
   constructor(sink: BodySink, limit: number, decoders: DecoderFactory[]) {
@@ -42,7 +43,7 @@ export class BodyReader {
 
   cancel(): void {
     for (const stage of this.#stages) stage.destroy();
-    this.#chunks = [];
+    this.#body.take();
   }
 
   /** Opened by its first byte: what it is, and whether there is anything at all, shows then. */
@@ -71,7 +72,7 @@ export class BodyReader {
   #take(chunk: Buffer): void {
     this.#size += chunk.length;
     if (this.#size > this.#limit) this.#tooLarge();
-    else this.#chunks.push(chunk);
+    else this.#body.add(chunk);
   }
 
   #tooLarge(): void {
@@ -80,8 +81,6 @@ export class BodyReader {
   }
 
   #finish(): void {
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    this.#sink.onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#size));
+    this.#sink.onBody(this.#body.take());
   }
 }

@@ -11,6 +11,12 @@ export interface ConnectionsOptions {
 }
 
 /**
+ * ms for which an unused connection may be one too many: answers come in bursts, and the requests
+ * that follow want as many connections again.
+ */
+const SURPLUS = 1_000;
+
+/**
  * Connections by destination. Its own pool rather than undici's Agent, because a request here must
  * know its socket: whether it was used before, how long it idled, and which connecting one to
  * destroy on abort; and because undici's HTTP/2 sends one POST at a time. Taking the connection
@@ -18,12 +24,15 @@ export interface ConnectionsOptions {
  */
 export class Connections {
   readonly #origins = new Map<string, Origin>();
-  /** The one that has idled longest is the first. */
-  readonly #idle = new Set<Idle>();
+  /** Since when each has idled; the one that has for longest is the first. */
+  readonly #idle = new Map<Idle, number>();
+  readonly #maxIdle: number;
   readonly #context: OriginContext;
+  #trimming: NodeJS.Timeout | undefined;
 
   constructor(connector: Connector, options: ConnectionsOptions) {
     const idleTimeout = Math.max(1, options.idleConnectionTimeout);
+    this.#maxIdle = options.maxIdleConnections;
     this.#context = {
       connector,
       idleTimeout,
@@ -35,8 +44,8 @@ export class Connections {
         keepAliveMaxTimeout: idleTimeout,
       },
       onIdle: (connection) => {
-        this.#idle.add(connection);
-        if (this.#idle.size > options.maxIdleConnections) this.#dropOldest();
+        this.#idle.set(connection, performance.now());
+        this.#trimLater();
       },
       onBusy: (connection) => this.#idle.delete(connection),
       onEmpty: (origin) => {
@@ -58,13 +67,25 @@ export class Connections {
 
   /** When no request is in flight any more. */
   async close(): Promise<void> {
+    clearTimeout(this.#trimming);
     await Promise.all([...this.#origins.values()].map((origin) => origin.close()));
   }
 
-  #dropOldest(): void {
-    for (const oldest of this.#idle) {
+  #trimLater(): void {
+    if (this.#idle.size <= this.#maxIdle) return;
+    this.#trimming ??= setTimeout(() => {
+      this.#trimming = undefined;
+      this.#trim();
+      this.#trimLater();
+    }, SURPLUS);
+  }
+
+  #trim(): void {
+    const before = performance.now() - SURPLUS;
+    for (const [oldest, since] of this.#idle) {
+      if (this.#idle.size <= this.#maxIdle || since > before) return;
       this.#idle.delete(oldest);
-      return void oldest.close();
+      void oldest.close();
     }
   }
 }

@@ -7,7 +7,8 @@ import type { RequestError } from '../shared/errors.ts';
 import type { AddressGuard } from './address-guard.ts';
 import type { Destination } from './destination.ts';
 import { toRequestError } from './error-map.ts';
-import { checkedLookup } from './lookup.ts';
+import { bareHost } from './host-rules.ts';
+import { checkedLookups } from './lookup.ts';
 import type { Proxy } from './proxy.ts';
 import { TlsSessions } from './tls-sessions.ts';
 import { openTunnel } from './tunnel.ts';
@@ -43,22 +44,26 @@ const LOCALHOST = /(^|\.)localhost\.?$/;
  * socket connects to.
  */
 export function createConnector(guard: AddressGuard, secureContext: SecureContext): Connector {
-  const guarded = checkedLookup((host, address) => guard.checkAddress(host, address));
-  const unguarded = checkedLookup(() => undefined);
+  const lookups = checkedLookups();
+  const guarded = (url: URL): LookupFunction =>
+    lookups((host, address) => guard.checkAddress(host, address, portOf(url)));
+  const unguarded = lookups(() => undefined);
   const sessions = new TlsSessions();
   // A socket keeps the async context it is opened in, and outlives the request that opens it.
   const scope = new AsyncResource('patient-http:connector');
 
   const blocks = (target: URL, proxy: Proxy | undefined): RequestError | undefined => {
     const { hostname } = target;
-    const blocked = guard.checkHost(hostname);
+    const blocked = guard.checkHost(hostname, portOf(target));
     if (blocked || !proxy) return blocked;
-    if (LOCALHOST.test(hostname)) return guard.checkAddress(hostname, '127.0.0.1');
-    return proxy.isTrusted ? undefined : guard.checkHost(proxy.url.hostname);
+    if (LOCALHOST.test(hostname)) {
+      return guard.checkAddress(hostname, '127.0.0.1', portOf(target));
+    }
+    return proxy.isTrusted ? undefined : guard.checkHost(proxy.url.hostname, portOf(proxy.url));
   };
 
   const secure = (url: URL, options: ConnectionOptions, done: ConnectCallback): Socket => {
-    const host = hostOf(url);
+    const host = bareHost(url.hostname);
     const { origin } = url;
     const socket = tls.connect({
       ...options,
@@ -77,7 +82,7 @@ export function createConnector(guard: AddressGuard, secureContext: SecureContex
     done: ConnectCallback,
   ): Socket => {
     const options: TcpSocketConnectOpts = {
-      host: hostOf(url),
+      host: bareHost(url.hostname),
       port: portOf(url),
       lookup,
       autoSelectFamily: true,
@@ -91,7 +96,7 @@ export function createConnector(guard: AddressGuard, secureContext: SecureContex
     const target = new URL(destination.origin);
     const failed = (error: Error): void =>
       done(toRequestError(error, `proxy ${proxy.name}`, 'connect'), null);
-    const lookup = proxy.isTrusted ? unguarded : guarded;
+    const lookup = proxy.isTrusted ? unguarded : guarded(proxy.url);
     let socket = open(proxy.url, lookup, ALPN.http1, (error, opened) => {
       if (error) return failed(error);
       if (destination.isRelayed) return done(null, opened);
@@ -114,7 +119,9 @@ export function createConnector(guard: AddressGuard, secureContext: SecureContex
       return undefined;
     }
     return scope.runInAsyncScope(() =>
-      proxy ? openThrough(proxy, destination, done) : open(target, guarded, ALPN[protocol], done),
+      proxy
+        ? openThrough(proxy, destination, done)
+        : open(target, guarded(target), ALPN[protocol], done),
     );
   };
 }
@@ -136,10 +143,6 @@ function settle(
     .setKeepAlive(true, KEEP_ALIVE)
     .once(event, () => end(null, socket))
     .on('error', (error: Error) => end(error, null));
-}
-
-function hostOf({ hostname }: URL): string {
-  return hostname.replace(/^\[(.+)\]$/, '$1');
 }
 
 function portOf({ port, protocol }: URL): number {

@@ -21,7 +21,7 @@ export interface HopResponse {
   status: number;
   headers: Headers;
   /** Undefined where HTTP allows no body. */
-  body: Buffer | undefined;
+  body: readonly Buffer[] | undefined;
 }
 
 /** What a hop asks of and tells the try that it is a part of; the last two end it. */
@@ -162,8 +162,8 @@ export class Hop implements Waiter, ConnectionUser, BodySink {
     this.#respond(undefined);
   }
 
-  onBody(bytes: Buffer): void {
-    this.#respond(bytes);
+  onBody(chunks: readonly Buffer[]): void {
+    this.#respond(chunks);
   }
 
   onTooLarge(): void {
@@ -230,7 +230,7 @@ export class Hop implements Waiter, ConnectionUser, BodySink {
     this.#owner.onFirstByte();
   }
 
-  #respond(body: Buffer | undefined): void {
+  #respond(body: readonly Buffer[] | undefined): void {
     if (this.#over) return;
     this.#over = true;
     this.#owner.onHopResponse({ status: this.#status, headers: this.#headers, body });

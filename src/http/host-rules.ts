@@ -1,3 +1,8 @@
+/** An address as it is, where a URL puts one of IPv6 into brackets. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[(.+)\]$/, '$1');
+}
+
 /**
  * Whether a host is one of `patterns`: exact names and `*.suffix`, which stands for every name
  * below the suffix but not for the suffix itself. Both sides in the form that a URL gives a host;

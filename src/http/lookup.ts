@@ -5,11 +5,13 @@ import type { AddressGuard } from './address-guard.ts';
 
 type Answer = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
 
+type Check = (host: string, address: string) => ReturnType<AddressGuard['checkAddress']>;
+
 /**
- * `dns.lookup` that fails if any one of the answers does not pass. Lookups of a name that are under
- * way are shared: getaddrinfo has four threads, and a burst to one host would hold all of them.
+ * Makes `dns.lookup`s that fail if any one of the answers does not pass. Lookups of a name that are
+ * under way are shared: getaddrinfo has four threads, and a burst to one host would hold all of them.
  */
-export function checkedLookup(check: AddressGuard['checkAddress']): LookupFunction {
+export function checkedLookups(): (check: Check) => LookupFunction {
   const underWay = new Map<string, Answer[]>();
 
   const lookup = (host: string, options: dns.LookupOptions, answer: Answer): void => {
@@ -27,7 +29,7 @@ export function checkedLookup(check: AddressGuard['checkAddress']): LookupFuncti
     });
   };
 
-  return (host, options, callback) => {
+  return (check) => (host, options, callback) => {
     lookup(host, options, (error, addresses) => {
       if (error) return callback(error, '');
       for (const { address } of addresses) {

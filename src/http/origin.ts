@@ -155,8 +155,11 @@ export class Origin implements Http1Owner, Http2Owner {
   }
 
   #connect(waiter: Waiter): void {
-    for (const attempt of this.#attempts) {
-      if (attempt.isOpen && attempt.size < this.#places) return attempt.join(waiter);
+    // One that has place for nobody else need not be looked for among thousands.
+    if (this.#places > 1) {
+      for (const attempt of this.#attempts) {
+        if (attempt.isOpen && attempt.size < this.#places) return attempt.join(waiter);
+      }
     }
     const attempt = new Attempt(waiter, () => {
       this.#attempts.delete(attempt);
@@ -209,7 +212,8 @@ export class Origin implements Http1Owner, Http2Owner {
   }
 
   #removeIdle(connection: Http1Connection): void {
-    const index = this.#idle.lastIndexOf(connection);
+    // From the front: those that close while they idle are the ones used longest ago.
+    const index = this.#idle.indexOf(connection);
     if (index !== -1) this.#idle.splice(index, 1);
   }
 

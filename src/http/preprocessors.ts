@@ -26,6 +26,7 @@ export interface RequestChanges {
   body?: string | Uint8Array;
 }
 
+/** What a preprocessor can use beside the request. */
 export interface PreprocessorContext {
   /** The value of a secret; wherever the server echoes it, it is taken out. */
   secret: (name: string) => Promise<string>;

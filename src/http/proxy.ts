@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { hostMatcher } from './host-rules.ts';
+import { bareHost, hostMatcher } from './host-rules.ts';
 
 /** Where connections go instead of their target. Of its credentials no message knows. */
 export interface Proxy {
@@ -27,7 +27,8 @@ export function createProxyChoice({ proxyUrl, noProxy }: ProxyOptions): ProxyCho
   const isDirect = exceptions(noProxy);
   return (target, own) => {
     if (typeof own === 'string') return parseProxy(own, false);
-    return own === null || isDirect(target.hostname) ? undefined : common;
+    if (own === null || !common) return undefined;
+    return isDirect(target.hostname) ? undefined : common;
   };
 }
 
@@ -54,7 +55,7 @@ function exceptions(noProxy: readonly string[]): (hostname: string) => boolean {
     if (bits !== undefined) networks.addSubnet(address, Number(bits), familyOf(address));
   }
   return (hostname) => {
-    const address = hostname.replace(/^\[(.+)\]$/, '$1');
+    const address = bareHost(hostname);
     return net.isIP(address) ? networks.check(address, familyOf(address)) : isNamed(hostname);
   };
 }

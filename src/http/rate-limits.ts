@@ -28,11 +28,15 @@ const EPOCH_MS = 1e12;
  * `x-ratelimit-remaining` of the same ending, the same without `x-`, and the `RateLimit` field of
  * draft-ietf-httpapi-ratelimit-headers, whose window is in `RateLimit-Policy`.
  *
- * @param now epoch ms by the server's clock
+ * @param clock epoch ms by the server
  */
-export function untilReset(status: number, headers: Headers, now: number): number | undefined {
+export function untilReset(
+  status: number,
+  headers: Headers,
+  clock: () => number,
+): number | undefined {
   if (status < 400) return undefined;
-  const limits = [...namedLimits(headers, now), ...ietfLimits(headers)];
+  const limits = [...namedLimits(headers, clock()), ...ietfLimits(headers)];
   const exhausted = limits.filter(({ remaining }) => remaining === 0);
   const waits = (status === 429 && exhausted.length === 0 ? limits : exhausted)
     .map(({ wait }) => wait)
@@ -45,7 +49,7 @@ function* namedLimits(headers: Headers, now: number): Generator<Limit> {
     const [, family, variant] = RESET.exec(name) ?? [];
     if (family === undefined) continue;
     const remaining = headers[`${family}-remaining${variant}`] ?? headers[`${family}-remaining`];
-    yield { wait: resetIn(first(value), now), remaining: decimal(first(remaining)) };
+    yield { wait: resetIn(firstValue(value), now), remaining: decimal(firstValue(remaining)) };
   }
 }
 
@@ -115,7 +119,8 @@ function decimal(text: string | undefined): number | undefined {
   return text !== undefined && DECIMAL.test(text) ? Number(text) : undefined;
 }
 
-function first(value: Headers[string] | undefined): string | undefined {
+/** The field's value, or the first where it was repeated. */
+export function firstValue(value: Headers[string] | undefined): string | undefined {
   return (Array.isArray(value) ? value[0] : value)?.trim();
 }
 

@@ -1,5 +1,6 @@
 import type { TransportResponse } from '../processor/transport.ts';
 import { RequestError } from '../shared/errors.ts';
+import { HeldBody } from './large-body.ts';
 
 /** Of an error; a chain can be a ring. */
 const MAX_CAUSES = 5;
@@ -48,10 +49,19 @@ export class Redaction {
           Array.isArray(value) ? value.map((each) => this.text(each)) : this.text(value),
         ]),
       ),
-      body: body && (bodyEncoding === 'utf8' ? this.text(body) : this.#base64(body)),
+      body: this.#body(body, bodyEncoding),
       url: this.text(url),
       redirects: redirects.map((visited) => this.text(visited)),
     };
+  }
+
+  #body(
+    body: TransportResponse['body'],
+    bodyEncoding: TransportResponse['bodyEncoding'],
+  ): TransportResponse['body'] {
+    if (body instanceof HeldBody) return body.cleaned((text) => this.text(text));
+    if (typeof body !== 'string') return body;
+    return bodyEncoding === 'utf8' ? this.text(body) : this.#base64(body);
   }
 
   /** Of bytes, one character each: what was text in them shows as it does in a header. */

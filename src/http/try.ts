@@ -20,13 +20,11 @@ import type { SecretSource } from './secret-source.ts';
 import { Secrets } from './secrets.ts';
 import { retryAdvice } from './retry-after.ts';
 import { decodeText } from './text.ts';
+import { MAX_TIMER } from '../shared/constants.ts';
 
 /** A server may close an idle socket at any time; one used this recently is likely to stand. */
 const FRESH = 1_000;
 const NEVER_USED = -1;
-
-/** Node fires timers above this at once. */
-const MAX_DELAY = 2 ** 31 - 1;
 
 type Limit = 'timeout' | 'connectTimeout' | 'firstByteTimeout' | 'idleTimeout';
 
@@ -327,7 +325,7 @@ export function transportClosed(phase: Phase): RequestError {
 const NO_BODY = { body: null, bodyEncoding: 'utf8' } as const;
 
 function startTimer(owner: Try, limit: Limit, delay: number): NodeJS.Timeout {
-  return setTimeout(expire, Math.min(delay, MAX_DELAY), owner, limit);
+  return setTimeout(expire, Math.min(delay, MAX_TIMER), owner, limit);
 }
 
 function expire(owner: Try, limit: Limit): void {

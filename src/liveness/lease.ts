@@ -1,5 +1,6 @@
+import type { Attempt } from '../shared/attempt.ts';
 import type { Log } from '../shared/log.ts';
-import type { RequestRecord } from './port.ts';
+import type { CancelledBy, OwnerEvents, RequestRecord } from './port.ts';
 import type { Reaper } from './reaper.ts';
 import { isRefusal, type RedisConnection } from './redis-connection.ts';
 import { RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
@@ -18,6 +19,8 @@ export interface LeaseOptions {
   /** Replays a record; false when the request is another's by now. */
   adopt: (record: RequestRecord) => Promise<boolean>;
   lost: (id: string) => void;
+  returned: OwnerEvents['returned'];
+  cancelled: OwnerEvents['cancelled'];
   describe: () => Record<string, unknown>;
   /** Takes over what dead processes held. */
   reaper: Reaper;
@@ -28,10 +31,19 @@ const CLAIM_MARGIN = 50;
 /** Differences seen this often in a row are no requests that come and go. */
 const PATIENCE = 3;
 
+type Renewal = [
+  stood: number,
+  count: number,
+  nextExpiry: number,
+  living: number,
+  cancels: string[],
+];
+
 /**
  * The lease of this process: renewed every third of its time at a cost that does not grow with
  * what is in flight. Each renewal answers how many records Redis has, so that a flush, a failover
- * or a take-over is noticed, and when the next other lease would expire, so that nobody polls.
+ * or a take-over is noticed; when the next other lease would expire, so that nobody polls; and what is
+ * to be cancelled, whose message may be lost.
  */
 export class Lease {
   readonly #options: LeaseOptions;
@@ -43,11 +55,19 @@ export class Lease {
   #changes = 0;
   #mismatches = 0;
   #dirty = false;
+  /** Whose outcomes Redis may have lost, and that nobody has been told of. */
+  readonly #replayed = new Set<string>();
   /** Monotonic ms before which this process takes nothing from others. */
   #noClaimBefore = 0;
+  #living = 1;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
+  }
+
+  /** Living processes at the last renewal, this one included. */
+  get living(): number {
+    return this.#living;
   }
 
   async start(): Promise<void> {
@@ -83,6 +103,13 @@ export class Lease {
   /** What Redis has under this process though it knows nothing of it goes back to Temporal. */
   recall(ids: string[]): void {
     this.#options.reaper.recall(ids).catch((error: unknown) => this.missed(error));
+  }
+
+  /** {@link Reaper.giveUp}; what of it fails is found by the comparison after the next renewal. */
+  async giveUp(id: string, attempt: Attempt): Promise<void> {
+    await this.tracked(() => this.#options.reaper.giveUp(id, attempt)).catch((error: unknown) =>
+      this.missed(error),
+    );
   }
 
   async stop(): Promise<void> {
@@ -127,11 +154,13 @@ export class Lease {
   async #renew(first: boolean): Promise<void> {
     const { connection, keys, owner, leaseTtl, describe, records, reaper } = this.#options;
     const before = this.#changes;
-    const [stood, count, nextExpiry] = (await connection.run(
+    const [stood, count, nextExpiry, living, cancels] = (await connection.run(
       'renew',
-      [keys.leases, keys.processes, keys.records(owner)],
+      [keys.leases, keys.processes, keys.records(owner), keys.cancels(owner)],
       [owner, leaseTtl, JSON.stringify(describe()), RECORD_LIFE],
-    )) as [number, number, number];
+    )) as Renewal;
+    this.#living = living;
+    if (cancels.length > 0) await this.#cancel(cancels);
     const quiet = this.#underWay === 0 && this.#changes === before;
     const differs = count !== records.size + reaper.orphans.size;
     this.#mismatches = differs ? this.#mismatches + 1 : 0;
@@ -140,9 +169,19 @@ export class Lease {
     this.#scheduleClaim(nextExpiry < 0 ? undefined : nextExpiry);
   }
 
+  /** Those that have heard of it already, or have ended, do not mind. */
+  async #cancel(cancels: string[]): Promise<void> {
+    const { connection, keys, owner, cancelled } = this.#options;
+    const ids = cancels.filter((_, index) => index % 2 === 0);
+    for (const [index, id] of ids.entries()) {
+      cancelled(id, cancels[2 * index + 1] as CancelledBy);
+    }
+    await connection.redis.hdel(keys.cancels(owner), ...ids);
+  }
+
   /** Makes what Redis holds for this process equal to what it has. */
   async #sync(): Promise<void> {
-    const { connection, keys, owner, records, isRegistering, reaper, adopt, lost, log } =
+    const { connection, keys, owner, records, isRegistering, reaper, adopt, lost, returned, log } =
       this.#options;
     this.#dirty = false;
     this.#mismatches = 0;
@@ -157,13 +196,20 @@ export class Lease {
     let taken = 0;
     await Promise.all(
       missing.map(async ([id, record]) => {
-        if ((await adopt(record)) || records.get(id) !== record) return;
+        // Before the call, whose answer alone can be lost: the record is then no longer missing.
+        this.#replayed.add(id);
+        if (await adopt(record)) return;
+        this.#replayed.delete(id);
+        if (records.get(id) !== record) return;
         taken++;
         lost(id);
       }),
     );
-    const replayed = missing.length - taken;
-    if (missing.length > 0) log.info('Replayed records in Redis', { replayed, lost: taken });
+    if (missing.length > 0) {
+      log.info('Replayed records in Redis', { replayed: missing.length - taken, lost: taken });
+    }
+    returned(new Set(this.#replayed));
+    this.#replayed.clear();
   }
 
   #scheduleClaim(untilExpiry: number | undefined): void {

@@ -1,15 +1,14 @@
 import { isNewer, type Attempt } from '../shared/attempt.ts';
 import { keyString, type RequestKey } from '../shared/request-key.ts';
+import { CANCEL_FLAG_TTL } from './cancel.ts';
 import type { Liveness, OwnerEvents, Registration, RequestRecord, Whereabouts } from './port.ts';
-
-/** A cancel can overtake its request by the time a full queue holds it back, rarely longer. */
-const CANCEL_FLAG_TTL = 10 * 60_000;
 
 /**
  * Liveness within one process: re-attachment and fast cancel work, a crash is left to Temporal's
  * heartbeat timeout. Outcomes in hand live in their task until Temporal has them.
  */
 export class MemoryLiveness implements Liveness {
+  readonly usable = undefined;
   readonly #owned = new Map<string, Attempt>();
   /** id → epoch ms at which the flag expires; insertion order is expiry order. */
   readonly #cancelFlags = new Map<string, number>();
@@ -28,12 +27,16 @@ export class MemoryLiveness implements Liveness {
       this.#owner?.attached(id, attempt);
       return { answer: 'attached' };
     }
-    return { answer: 'run', cancelRequested: this.#takeCancelFlag(id) };
+    return { answer: 'run', cancelRequested: this.#takeCancelFlag(id) && 'workflow' };
   }
 
   /** An outcome in hand lives in its task until Temporal has it: there is nowhere safer. */
   async settle(): Promise<boolean> {
-    return true;
+    return false;
+  }
+
+  async settledItems(): Promise<undefined> {
+    return undefined;
   }
 
   async release(key: RequestKey, attempt?: Attempt): Promise<boolean> {
@@ -44,10 +47,14 @@ export class MemoryLiveness implements Liveness {
     return true;
   }
 
+  leave(key: RequestKey, attempt: Attempt): Promise<boolean> {
+    return this.release(key, attempt);
+  }
+
   async cancel(key: RequestKey): Promise<void> {
     const id = keyString(key);
     if (this.#owned.has(id)) {
-      this.#owner?.cancelled(id);
+      this.#owner?.cancelled(id, 'workflow');
       return;
     }
     this.#expireCancelFlags();

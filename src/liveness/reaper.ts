@@ -1,6 +1,7 @@
 import type { Log } from '../shared/log.ts';
+import type { Attempt } from '../shared/attempt.ts';
 import { keyFromString, type RequestKey } from '../shared/request-key.ts';
-import type { Outcome } from '../shared/wire.ts';
+import type { Outcome } from '../shared/outcome.ts';
 import type { OutcomeSeal, ReleaseOrphan } from './port.ts';
 import { toAttempt } from './redis-attempt.ts';
 import type { RedisConnection } from './redis-connection.ts';
@@ -67,18 +68,42 @@ export class Reaper {
 
   /** Orphans of this process's own, as recall-2.lua says. */
   async recall(ids: string[]): Promise<void> {
-    const { connection, keys, owner } = this.#options;
-    const recalled = await Promise.all(
-      ids.map((id) => {
-        const recordKeys = [keys.request(id), keys.records(owner)];
-        return connection.run('recall', recordKeys, [owner, id]) as Promise<ClaimedOrphan | null>;
-      }),
-    );
+    const recalled = await Promise.all(ids.map((id) => this.#recall(id)));
     await this.#releaseAll(recalled.filter((orphan) => orphan !== null));
+  }
+
+  /**
+   * Gives up what this process has registered and cannot run; what is kept stays. `attempt` is the
+   * caller's to fail, a newer one that has attached meanwhile is nobody else's.
+   */
+  async giveUp(id: string, { number, scheduledAt }: Attempt): Promise<void> {
+    const orphan = await this.#recall(id);
+    if (!orphan) return;
+    const isNewer = Number(orphan[1]) !== number || Number(orphan[2]) !== scheduledAt;
+    if (isNewer) await this.#releaseAll([orphan]);
+    else await this.#disown(id);
   }
 
   stop(): void {
     this.#stopped = true;
+  }
+
+  async #recall(id: string): Promise<ClaimedOrphan | null> {
+    const { connection, owner } = this.#options;
+    return (await connection.run('recall', this.#recordKeys(id), [
+      owner,
+      id,
+    ])) as ClaimedOrphan | null;
+  }
+
+  async #disown(id: string): Promise<void> {
+    const { connection, owner } = this.#options;
+    await connection.run('disown', this.#recordKeys(id), [owner, id, ORPHAN_LIFE]);
+  }
+
+  #recordKeys(id: string): string[] {
+    const { keys, owner } = this.#options;
+    return [keys.request(id), keys.records(owner)];
   }
 
   async #releaseAll(orphans: ClaimedOrphan[]): Promise<void> {
@@ -88,18 +113,17 @@ export class Reaper {
   }
 
   async #release([id, number, scheduledAt, token, sealed]: ClaimedOrphan): Promise<void> {
-    const { connection, keys, owner, releaseOrphan } = this.#options;
+    const { connection, owner, releaseOrphan } = this.#options;
     const key = keyFromString(id);
     const attempt = toAttempt(Number(number), Number(scheduledAt), token);
-    const recordKeys = [keys.request(id), keys.records(owner)];
     try {
       const outcome = await this.#open(key, sealed);
       const go = (): boolean => !this.#stopped;
       const done = await releaseOrphan({ key, attempt, outcome }, go);
       // Given up half-way: it stays under this process's lease, which is about to end.
       if (this.#stopped) return;
-      if (done) await connection.run('release', recordKeys, [owner, id, number, scheduledAt]);
-      else await connection.run('disown', recordKeys, [owner, id, ORPHAN_LIFE]);
+      if (!done) return await this.#disown(id);
+      await connection.run('release', this.#recordKeys(id), [owner, id, number, scheduledAt, 0, 0]);
     } finally {
       this.#orphans.delete(id);
     }

@@ -10,7 +10,8 @@ export interface RedisConnectionOptions {
   url: string;
   /** ms after which a command without an answer has failed, and its connection with it. */
   timeout: number;
-  log: Log;
+  /** Default: none. */
+  log?: Log;
 }
 
 /** How long the first connection may take. */
@@ -34,7 +35,7 @@ export class RedisConnection {
   #failure: Error | undefined;
 
   private constructor(options: RedisConnectionOptions) {
-    const { url, timeout, log } = options;
+    const { url, timeout, log = SILENT } = options;
     this.#log = log;
     const shared = {
       lazyConnect: true,
@@ -78,7 +79,7 @@ export class RedisConnection {
 
   /** Opens one for a look from outside, and closes it. */
   static async visit<T>(url: string, use: (connection: RedisConnection) => Promise<T>): Promise<T> {
-    const connection = await RedisConnection.open({ url, timeout: START_TIMEOUT, log: SILENT });
+    const connection = await RedisConnection.open({ url, timeout: START_TIMEOUT });
     try {
       return await use(connection);
     } finally {
@@ -112,9 +113,15 @@ export class RedisConnection {
     return this.#commands;
   }
 
+  /** A message that `receive` throws at is left out: whoever wrote it, it must not end this process. */
   async subscribe(channel: string, receive: (message: string) => void): Promise<void> {
     this.#messages.on('message', (from: string, message: string) => {
-      if (from === channel) receive(message);
+      if (from !== channel) return;
+      try {
+        receive(message);
+      } catch (error) {
+        this.#log.warn('A message in Redis cannot be read', { channel, error });
+      }
     });
     await this.#messages.subscribe(channel);
   }

@@ -15,6 +15,8 @@ export interface RedisKeys {
   request(id: string): string;
   /** set: ids of an owner's requests */
   records(owner: string): string;
+  /** hash: ids that an owner is to cancel → who asks; for ten minutes from the last */
+  cancels(owner: string): string;
   /** channel of messages to an owner */
   channel(owner: string): string;
 }
@@ -29,6 +31,7 @@ export function keysOf(namespace: string, taskQueue: string): RedisKeys {
     processes: `${prefix}processes`,
     request: (id) => `${prefix}request:${id}`,
     records: (owner) => `${prefix}records:${owner}`,
+    cancels: (owner) => `${prefix}cancels:${owner}`,
     channel: (owner) => `${prefix}owner:${owner}`,
   };
 }

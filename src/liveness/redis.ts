@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Attempt } from '../shared/attempt.ts';
+import { KeptOutcomeError } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
 import { keyString, type RequestKey } from '../shared/request-key.ts';
-import type { Outcome, Settled } from '../shared/wire.ts';
+import { CANCEL_FLAG_TTL, cancelInRedis } from './cancel.ts';
+import type { Outcome, Settled } from '../shared/outcome.ts';
+import { KeptOutcomes } from './kept-outcomes.ts';
 import { Lease } from './lease.ts';
 import type {
+  CancelledBy,
+  ItemOutcomes,
   Liveness,
   OutcomeSeal,
   OwnerEvents,
@@ -17,7 +22,7 @@ import type {
 import { Reaper } from './reaper.ts';
 import { toAttempt } from './redis-attempt.ts';
 import { isRefusal, RedisConnection } from './redis-connection.ts';
-import { keysOf, RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
+import { keysOf, ORPHAN_LIFE, RECORD_LIFE, type RedisKeys } from './redis-keys.ts';
 
 export interface RedisLivenessOptions {
   url: string;
@@ -30,8 +35,16 @@ export interface RedisLivenessOptions {
   log: Log;
 }
 
-/** A cancel can overtake its request by the time a full queue holds it back, rarely longer. */
-const CANCEL_FLAG_TTL = 10 * 60_000;
+/** What else a process keeps in Redis under its lease goes by the same connection and names. */
+export interface RedisAccess {
+  connection: RedisConnection;
+  keys: RedisKeys;
+  owner: string;
+}
+
+/** Silences of Redis after which a start gives up. */
+const START_TRIES = 3;
+
 /** Newer than any attempt. */
 const WHATEVER: Attempt = {
   number: Number.MAX_SAFE_INTEGER,
@@ -39,7 +52,13 @@ const WHATEVER: Attempt = {
   token: new Uint8Array(),
 };
 
-type Message = [kind: string, id: string, number, number, token: string, progress: string];
+/** As register-3.lua gives it. */
+type Registered = [answer: string, payload?: string, ...sizes: number[]];
+
+type Message =
+  | [kind: 'cancelled', id: string, by: CancelledBy]
+  | [kind: 'lost', id: string]
+  | [kind: 'attached', id: string, number, number, token: string, progress: string];
 
 /**
  * Liveness over Redis: one lease per process, one record per request. All decisions fall in
@@ -55,6 +74,7 @@ export class RedisLiveness implements Liveness {
   readonly #registering = new Map<string, RequestRecord>();
   #connection!: RedisConnection;
   #lease: Lease | undefined;
+  #kept!: KeptOutcomes;
   #events!: OwnerEvents;
 
   constructor(options: RedisLivenessOptions) {
@@ -62,20 +82,42 @@ export class RedisLiveness implements Liveness {
     this.#keys = keysOf(options.namespace, options.taskQueue);
   }
 
-  /** For what else this process keeps in Redis under its lease; once started. */
-  get access(): { connection: RedisConnection; keys: RedisKeys; owner: string } {
+  /** The name of this process. */
+  get owner(): string {
+    return this.#owner;
+  }
+
+  /**
+   * For what else this process keeps in Redis under its lease.
+   * @throws Error before the start
+   */
+  get access(): RedisAccess {
+    if (!this.#connection) throw new Error('The worker has not started');
     return { connection: this.#connection, keys: this.#keys, owner: this.#owner };
+  }
+
+  /** Processes of the queue at the last renewal of the lease, this one included. */
+  get living(): number {
+    return this.#lease?.living ?? 1;
+  }
+
+  get usable(): boolean {
+    return this.#connection?.usable ?? false;
   }
 
   async start(events: OwnerEvents): Promise<void> {
     const { url, leaseTtl, log } = this.#options;
     this.#events = events;
-    this.#connection = await RedisConnection.open({ url, timeout: leaseTtl / 3, log });
-    try {
-      await this.#join(events);
-    } catch (error) {
-      await this.stop();
-      throw new Error(`redisUrl: Redis refuses its service: ${String(error)}`, { cause: error });
+    for (let tries = 1; ; tries++) {
+      this.#connection = await RedisConnection.open({ url, timeout: leaseTtl / 3, log });
+      try {
+        return await this.#join(events);
+      } catch (error) {
+        await this.stop();
+        // A process that is busy with its own start takes an answer for none.
+        if (tries < START_TRIES && !isRefusal(error)) continue;
+        throw new Error(`redisUrl: Redis refuses its service: ${String(error)}`, { cause: error });
+      }
     }
   }
 
@@ -85,6 +127,8 @@ export class RedisLiveness implements Liveness {
       this.#receive(message);
     });
     const context = { connection: this.#connection, keys: this.#keys, owner: this.#owner, log };
+    const missed = (error: unknown): void => this.#lease!.missed(error);
+    this.#kept = new KeptOutcomes({ ...context, seal, missed });
     this.#lease = new Lease({
       ...context,
       leaseTtl,
@@ -92,6 +136,8 @@ export class RedisLiveness implements Liveness {
       isRegistering: (id) => this.#registering.has(id),
       adopt: (record) => this.#adopt(record),
       lost: (id) => this.#lost(id),
+      returned: (replayed) => events.returned(replayed),
+      cancelled: (id, by) => events.cancelled(id, by),
       describe: () => ({ host: hostname(), pid: process.pid, ...events.describe() }),
       reaper: new Reaper({ ...context, releaseOrphan, seal }),
     });
@@ -102,7 +148,7 @@ export class RedisLiveness implements Liveness {
     const id = keyString(record.key);
     this.#registering.set(id, record);
     try {
-      const registration = await this.#register(id, record, exclusive);
+      const registration = await this.#lease!.tracked(() => this.#register(id, record, exclusive));
       const { answer } = registration;
       const latest = this.#registering.get(id) ?? record;
       if (answer === 'run' || answer === 'kept') this.#records.set(id, latest);
@@ -110,6 +156,10 @@ export class RedisLiveness implements Liveness {
       if (answer === 'attached') this.#lost(id);
       if (answer === 'stale') this.#forget(id, record.attempt);
       return registration;
+    } catch (error) {
+      // Left under this living process, it would be attached to where nobody runs it.
+      if (error instanceof KeptOutcomeError) await this.#lease!.giveUp(id, record.attempt);
+      throw error;
     } finally {
       this.#registering.delete(id);
     }
@@ -117,11 +167,10 @@ export class RedisLiveness implements Liveness {
 
   async #register(id: string, record: RequestRecord, exclusive: boolean): Promise<Registration> {
     const { usable } = this.#connection;
-    let answered: [string, ...(string | null)[]];
+    let answered: Registered;
     try {
-      answered = (await this.#lease!.tracked(() =>
-        this.#connection.run('register', this.#recordKeys(id), this.#recordArgs(id, record)),
-      )) as typeof answered;
+      const args = this.#recordArgs(id, record);
+      answered = (await this.#connection.run('register', this.#recordKeys(id), args)) as Registered;
     } catch (error) {
       this.#lease!.missed(error);
       // What was not sent, or was refused, had no effect; what was not answered may have had one.
@@ -134,19 +183,21 @@ export class RedisLiveness implements Liveness {
       }
       return { answer: 'run', cancelRequested: false };
     }
-    return this.#registered(record.key, answered);
+    return this.#registered(record, answered);
   }
 
   async #registered(
-    key: RequestKey,
-    [answer, payload, ...items]: [string, ...(string | null)[]],
+    { key, skipsUnreadable = false }: RequestRecord,
+    [answer, payload, ...sizes]: Registered,
   ): Promise<Registration> {
     switch (answer) {
       case 'run':
         return {
           answer,
-          cancelRequested: payload === '1',
-          ...(items.length > 0 && { settled: await this.#openItems(key, items) }),
+          cancelRequested: payload ? (payload as CancelledBy) : false,
+          ...(sizes.length > 0 && {
+            settled: await this.#kept.ownItems(key, sizes, skipsUnreadable),
+          }),
         };
       case 'kept':
         return { answer, outcome: (await this.#options.seal.open(key, payload!)) as Outcome };
@@ -155,35 +206,31 @@ export class RedisLiveness implements Liveness {
     }
   }
 
-  #openItems(key: RequestKey, items: (string | null)[]): Promise<(Settled | undefined)[]> {
-    const { seal } = this.#options;
-    return Promise.all(
-      items.map(async (sealed, index) => {
-        return sealed === null ? undefined : await seal.open({ ...key, index }, sealed);
-      }),
-    );
+  settle(key: RequestKey, settled: Settled): Promise<boolean> {
+    return this.#kept.settle(key, settled);
   }
 
-  async settle({ index, ...key }: RequestKey, settled: Settled): Promise<boolean> {
-    try {
-      const keys = [this.#keys.request(keyString(key))];
-      const field = index === undefined ? 'outcome' : `outcome:${index}`;
-      const sealed = await this.#options.seal.seal(key, settled);
-      return (await this.#connection.run('settle', keys, [this.#owner, field, sealed])) === 1;
-    } catch (error) {
-      this.#lease!.missed(error);
-      return false;
-    }
+  settledItems(key: RequestKey, count: number): Promise<ItemOutcomes | undefined> {
+    return this.#kept.allItems(key, count);
   }
 
-  async release(key: RequestKey, attempt = WHATEVER): Promise<boolean> {
+  release(key: RequestKey, attempt = WHATEVER): Promise<boolean> {
+    return this.#release(key, attempt, 0);
+  }
+
+  leave(key: RequestKey, attempt: Attempt): Promise<boolean> {
+    return this.#release(key, attempt, ORPHAN_LIFE);
+  }
+
+  /** `life`: ms for which what was settled stays. */
+  async #release(key: RequestKey, attempt: Attempt, life: number): Promise<boolean> {
     const id = keyString(key);
     try {
       const released = await this.#lease!.tracked(() =>
         this.#connection.run(
           'release',
           [this.#keys.request(id), this.#keys.records(this.#owner)],
-          [this.#owner, id, attempt.number, attempt.scheduledAt],
+          [this.#owner, id, attempt.number, attempt.scheduledAt, CANCEL_FLAG_TTL, life],
         ),
       );
       if (released !== 1) return false;
@@ -197,11 +244,9 @@ export class RedisLiveness implements Liveness {
 
   async cancel(key: RequestKey): Promise<void> {
     const id = keyString(key);
-    if (this.#records.has(id)) this.#events.cancelled(id);
+    if (this.#records.has(id)) this.#events.cancelled(id, 'workflow');
     try {
-      const { prefix } = this.#keys;
-      const keys = [this.#keys.request(id)];
-      await this.#connection.run('cancel', keys, [id, CANCEL_FLAG_TTL, prefix]);
+      await cancelInRedis(this.#connection, this.#keys, key, 'workflow');
     } catch (error) {
       this.#lease!.missed(error);
     }
@@ -232,10 +277,12 @@ export class RedisLiveness implements Liveness {
   }
 
   #receive(message: string): void {
-    const [kind, id, ...attempt] = JSON.parse(message) as Message;
-    if (kind === 'cancelled') this.#events.cancelled(id);
-    if (kind === 'lost') this.#lost(id);
-    if (kind !== 'attached') return;
+    const told = JSON.parse(message) as Message;
+    const id = told[1];
+    if (told[0] === 'cancelled') this.#events.cancelled(id, told[2]);
+    if (told[0] === 'lost') this.#lost(id);
+    if (told[0] !== 'attached') return;
+    const [, , ...attempt] = told;
     const held = [this.#records, this.#registering].find((records) => records.has(id));
     // Redis believes that it runs here: the attempt goes back, or nobody would see to it.
     if (!held) return this.#lease?.recall([id]);

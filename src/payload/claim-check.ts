@@ -1,11 +1,18 @@
 import type { Payload } from '@temporalio/common';
+import { MAX_PAYLOAD_BYTES } from '../shared/constants.ts';
 import { PayloadError } from '../shared/errors.ts';
+import { inTime } from '../shared/in-time.ts';
 import type { PayloadStore } from '../shared/payload-store.ts';
-import { fromBytes, payloadOf, textOf, toBytes, type Step } from './payload.ts';
+import { bytesOf, gather } from './bytes.ts';
+import { fromBytes, messageOf, metadataOf, textOf, type Draft, type Step } from './payload.ts';
 import { claimId, isClaimId, matches, reasonOf } from './store.ts';
 
 const ENCODING = 'claim-checked';
 const STORE = 'payload-store';
+/** Bytes that Temporal would not take, with what surrounds them: they are stored whatever the threshold. */
+const MOST_INLINE = MAX_PAYLOAD_BYTES - 64 * 1024;
+/** ms for all of a payload, which can be hundreds of megabytes. */
+const TIMEOUT = 5 * 60_000;
 
 /** A payload above the threshold goes to the store, and history gets its id. */
 export class ClaimCheck implements Step {
@@ -14,19 +21,22 @@ export class ClaimCheck implements Step {
 
   constructor(store: PayloadStore | undefined, threshold: number) {
     this.#store = store;
-    this.#threshold = threshold;
+    this.#threshold = Math.min(threshold, MOST_INLINE);
   }
 
-  async wrap(payload: Payload): Promise<Payload> {
+  async wrap(draft: Draft): Promise<Draft> {
     const store = this.#store;
-    if (!store || (payload.data?.length ?? 0) <= this.#threshold) return payload;
-    const bytes = toBytes(payload);
-    const id = claimId(bytes);
-    await store.put(id, bytes).catch((cause: unknown) => {
+    if (!store || draft.data.length <= this.#threshold) return draft;
+    const bytes = await gather(messageOf(draft));
+    const id = await claimId(bytes);
+    await answer(store.put(id, bytes)).catch((cause: unknown) => {
       const what = `cannot store a payload of ${bytes.length} bytes`;
       throw new PayloadError(`payloadStore: ${store.name} ${what}: ${reasonOf(cause)}`, { cause });
     });
-    return payloadOf({ encoding: ENCODING, [STORE]: store.name }, Buffer.from(id));
+    return {
+      metadata: metadataOf({ encoding: ENCODING, [STORE]: store.name }),
+      data: bytesOf(Buffer.from(id)),
+    };
   }
 
   async unwrap(payload: Payload): Promise<Payload> {
@@ -40,16 +50,21 @@ export class ClaimCheck implements Step {
         `payloadStore: payload ${id} is in ${origin}; this process has no store`,
       );
     }
-    const bytes = await store.get(id).catch((cause: unknown) => {
+    const bytes = await answer(store.get(id)).catch((cause: unknown) => {
       const message = `payloadStore: ${store.name} cannot give payload ${id}: ${reasonOf(cause)}`;
       throw new PayloadError(message, { cause });
     });
     if (!bytes) throw new PayloadError(`payloadStore: ${missing(id, origin, store)}`);
-    if (!matches(id, bytes)) {
+    if (!(await matches(id, bytes))) {
       throw new PayloadError(`payloadStore: payload ${id} in ${store.name} is not what was stored`);
     }
     return fromBytes(bytes);
   }
+}
+
+/** A file system or a store of the user's may never answer, and somebody waits. */
+function answer<T>(work: Promise<T>): Promise<T> {
+  return inTime(work, TIMEOUT, () => new Error(`no answer in ${TIMEOUT} ms`));
 }
 
 function missing(id: string, origin: string, { name }: PayloadStore): string {

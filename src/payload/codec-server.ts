@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { PayloadError } from '../shared/errors.ts';
+import { fromJson, toJson, type JsonPayload } from '../shared/json-payload.ts';
 
 /** Bytes of a request's JSON, in which a payload's data is base64. */
 const MAX_BODY = 256 * 1024 * 1024;
@@ -12,12 +13,6 @@ export interface CodecServerOptions {
   origins: readonly string[];
   /** Wanted as `Authorization: Bearer <token>`. */
   token?: string | undefined;
-}
-
-/** A payload in protobuf's JSON: bytes are base64. */
-interface JsonPayload {
-  metadata?: Record<string, string>;
-  data?: string;
 }
 
 class Refusal extends Error {
@@ -100,24 +95,6 @@ async function readPayloads(request: IncomingMessage): Promise<Payload[]> {
   } catch {
     throw new Refusal(400, 'expected { payloads: [{ metadata, data }] } with base64 values');
   }
-}
-
-function fromJson({ metadata = {}, data = '' }: JsonPayload): Payload {
-  const entries = Object.entries(metadata).map(([name, value]) => [name, fromBase64(value)]);
-  return { metadata: Object.fromEntries(entries), data: fromBase64(data) };
-}
-
-function toJson({ metadata, data }: Payload): JsonPayload {
-  const entries = Object.entries(metadata ?? {}).map(([name, value]) => [name, toBase64(value)]);
-  return { metadata: Object.fromEntries(entries), data: toBase64(data ?? new Uint8Array()) };
-}
-
-function fromBase64(text: string): Uint8Array {
-  return Buffer.from(text, 'base64');
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
 function refusalOf(error: unknown): { status: number; message: string } {

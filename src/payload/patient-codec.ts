@@ -1,11 +1,15 @@
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
+import { ENCODED_PAYLOAD } from '../shared/constants.ts';
 import { PayloadError } from '../shared/errors.ts';
+import type { LargeBody, LargeJson } from '../shared/held-response.ts';
+import { fromJson, type JsonPayload } from '../shared/json-payload.ts';
 import type { PayloadStore } from '../shared/payload-store.ts';
+import { framed, type Bytes } from './bytes.ts';
 import { ClaimCheck } from './claim-check.ts';
 import { Compression } from './compression.ts';
 import { Encryption, type EncryptionKey } from './encryption.ts';
 import { FileStore } from './file-store.ts';
-import type { Step } from './payload.ts';
+import { draftOf, metadataOf, payloadFrom, textOf, type Draft, type Step } from './payload.ts';
 import { RedisStore } from './redis-store.ts';
 import { S3Store } from './s3-store.ts';
 import { dayOf, reasonOf, type Store } from './store.ts';
@@ -21,6 +25,8 @@ export interface PayloadOptions {
 }
 
 const DAY = 24 * 60 * 60 * 1000;
+/** As Temporal's default converter has it. */
+const JSON_PLAIN = { encoding: 'json/plain' };
 
 /**
  * What stands between a process and Temporal: compress, encrypt, store; and back. Each step reads
@@ -30,24 +36,79 @@ const DAY = 24 * 60 * 60 * 1000;
 export class PatientCodec implements PayloadCodec {
   /** Whether it does more than read what others wrote. */
   readonly writes: boolean;
+  readonly #options: PayloadOptions;
+  readonly #compression: Compression;
+  readonly #encryption: Encryption;
+  readonly #claimCheck: ClaimCheck;
   readonly #steps: readonly Step[];
+  /** Of large bodies that have been let go of: all but the claim check is done. */
+  readonly #wrapped = new WeakMap<LargeBody, Draft>();
   readonly #store: Store | undefined;
   readonly #retention: number | undefined;
   #checked: Promise<void> | undefined;
 
-  constructor(options: PayloadOptions) {
+  constructor(options: PayloadOptions, leavesOthers = false) {
+    this.#options = options;
     this.#store = openStore(options);
     this.#retention = options.payloadRetention;
     this.writes = options.compress || options.encryptionKeys.length > 0 || !!this.#store;
-    this.#steps = [
-      new Compression(options.compress),
-      new Encryption(options.encryptionKeys),
-      new ClaimCheck(this.#store, options.payloadThreshold),
-    ];
+    this.#compression = new Compression(options.compress);
+    this.#encryption = new Encryption(options.encryptionKeys, leavesOthers);
+    this.#claimCheck = new ClaimCheck(this.#store, options.payloadThreshold);
+    this.#steps = [this.#compression, this.#encryption, this.#claimCheck];
   }
 
   encode(payloads: Payload[]): Promise<Payload[]> {
-    return Promise.all(payloads.map((payload) => this.#encode(payload)));
+    return Promise.all(payloads.map((payload) => this.#encode(payload, this.#steps)));
+  }
+
+  /** Of JSON that never stands in memory as a whole: of its large string there is one copy. */
+  async encodeLarge(json: LargeJson): Promise<Payload> {
+    const { body, isLast } = json;
+    const wrapped = this.#wrapped.get(body) ?? (await this.#wrapLarge(json));
+    // The body is gone; the store may not take at once what was made of it.
+    if (isLast) this.#wrapped.set(body, wrapped);
+    return payloadFrom(await this.#claimCheck.wrap(wrapped));
+  }
+
+  async #wrapLarge({ before, body, after, isLast }: LargeJson): Promise<Draft> {
+    const [start, end] = [Buffer.from(before), Buffer.from(after)];
+    const bytesOf = (pieces: () => Iterable<Uint8Array>): Bytes => ({
+      length: start.length + body.jsonLength + end.length,
+      *pieces() {
+        yield start;
+        yield* pieces();
+        yield end;
+      },
+    });
+    const data = bytesOf(() => body.jsonPieces());
+    const compressed = await this.#compression.wrap({ metadata: metadataOf(JSON_PLAIN), data });
+    const last = bytesOf(() => (isLast ? body.lastPieces() : body.jsonPieces()));
+    const draft = compressed.data === data ? { ...compressed, data: last } : compressed;
+    const encrypted = await this.#encryption.wrap(draft);
+    return { ...encrypted, data: await framed(encrypted.data) };
+  }
+
+  /** For what must not depend on the store, because the store may be what is missing. */
+  get withoutStore(): PayloadCodec {
+    const steps = [this.#compression, this.#encryption];
+    return {
+      encode: (payloads) => Promise.all(payloads.map((payload) => this.#encode(payload, steps))),
+      decode: (payloads) => this.decode(payloads),
+    };
+  }
+
+  /** For codecs of the user's: what is encrypted with a key that is not ours is theirs to open. */
+  around(codecs: PayloadCodec[]): PayloadCodec[] {
+    if (codecs.length === 0) return [this];
+    const lastWord: PayloadCodec = {
+      encode: async (payloads) => payloads,
+      // What they have not opened either.
+      decode: (payloads) =>
+        Promise.all(payloads.map((payload) => this.#encryption.unwrap(payload))),
+    };
+    const outermost = new PatientCodec({ ...this.#options, payloadStore: this.#store }, true);
+    return [lastWord, ...codecs, outermost];
   }
 
   decode(payloads: Payload[]): Promise<Payload[]> {
@@ -78,17 +139,31 @@ export class PatientCodec implements PayloadCodec {
     await this.#store?.expire?.(dayOf(new Date(now.getTime() - this.#retention - DAY)));
   }
 
-  async #encode(payload: Payload): Promise<Payload> {
-    let wrapped = payload;
-    for (const step of this.#steps) wrapped = await step.wrap(wrapped);
-    return wrapped;
+  async #encode(payload: Payload, steps: readonly Step[]): Promise<Payload> {
+    if (textOf(payload, 'encoding') === ENCODED_PAYLOAD) return encodedIn(payload);
+    const draft = draftOf(payload);
+    const wrapped = await wrap(draft, steps);
+    return wrapped === draft ? payload : payloadFrom(wrapped);
   }
 
   async #decode(payload: Payload): Promise<Payload> {
-    let unwrapped = payload;
+    // A worker without a codec of ours has handed it on.
+    const isPassed = textOf(payload, 'encoding') === ENCODED_PAYLOAD;
+    let unwrapped = isPassed ? encodedIn(payload) : payload;
     for (const step of this.#steps.toReversed()) unwrapped = await step.unwrap(unwrapped);
     return unwrapped;
   }
+}
+
+async function wrap(draft: Draft, steps: readonly Step[]): Promise<Draft> {
+  let wrapped = draft;
+  for (const step of steps) wrapped = await step.wrap(wrapped);
+  return wrapped;
+}
+
+/** What a ready-made workflow hands on goes out as it came in: it is a payload of ours already. */
+function encodedIn({ data }: Payload): Payload {
+  return fromJson(JSON.parse(Buffer.from(data!).toString()) as JsonPayload);
 }
 
 /**
@@ -102,7 +177,7 @@ export function withCodec(
 ): DataConverter {
   const codecs = converter?.payloadCodecs ?? [];
   if (codecOf(converter) || (codecs.length > 0 && !codec.writes)) return converter!;
-  return { ...converter, payloadCodecs: [...codecs, codec] };
+  return { ...converter, payloadCodecs: codec.around(codecs) };
 }
 
 export function codecOf(converter: DataConverter | undefined): PatientCodec | undefined {

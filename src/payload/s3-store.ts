@@ -59,7 +59,10 @@ export class S3Store implements Store {
   #open(): Promise<{ sdk: Sdk; client: S3Client }> {
     return (this.#opened ??= load().then((sdk) => {
       const endpoint = this.#endpoint;
-      const client = new sdk.S3Client(endpoint ? { endpoint, forcePathStyle: true } : {});
+      const client = new sdk.S3Client({
+        requestHandler: { connectionTimeout: 5_000, socketTimeout: 30_000 },
+        ...(endpoint && { endpoint, forcePathStyle: true }),
+      });
       return { sdk, client };
     }));
   }

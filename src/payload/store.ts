@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PayloadStore } from '../shared/payload-store.ts';
+import { paced, piecesOf } from './bytes.ts';
 
 /** What ours can do beside. */
 export interface Store extends PayloadStore {
@@ -20,12 +21,12 @@ export function isClaimId(text: string): boolean {
  * The day makes deletion by age a matter of whole days: what is stored again today is not what a
  * sweep deletes. The digest makes a repeated store idempotent, and tells what was changed.
  */
-export function claimId(bytes: Uint8Array, now = new Date()): string {
-  return `${dayOf(now)}/${digest(bytes)}`;
+export async function claimId(bytes: Uint8Array, now = new Date()): Promise<string> {
+  return `${dayOf(now)}/${await digest(bytes)}`;
 }
 
-export function matches(id: string, bytes: Uint8Array): boolean {
-  return id.endsWith(digest(bytes));
+export async function matches(id: string, bytes: Uint8Array): Promise<boolean> {
+  return id.endsWith(await digest(bytes));
 }
 
 export function dayOf(time: Date): string {
@@ -38,6 +39,8 @@ export function reasonOf(cause: unknown): string {
   return (message || code || name || String(cause)).replace(/\s*\n\s*/g, ' ');
 }
 
-function digest(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+async function digest(bytes: Uint8Array): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of paced(piecesOf(bytes))) hash.update(piece);
+  return hash.digest('hex');
 }

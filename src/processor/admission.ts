@@ -10,6 +10,13 @@ export type Line = string;
 
 export const SINGLES: Line = '';
 
+/** What may wait here of a batch, and of all of them, in rounds of all places. */
+const ROUNDS = { ofOne: 2, ofAll: 20 };
+/** ms of work that may always wait here: Temporal takes a second to bring more. */
+const AHEAD = 5_000;
+/** Share of a new stay in what is known of how long they are. */
+const WEIGHT = 0.1;
+
 /**
  * The one bound on requests in flight. `enter` gives a task its place; waiting tasks stand in lines
  * that take turns, so that a batch of any size delays the others by one request.
@@ -33,6 +40,8 @@ export class Admission {
   #permits = 0;
   #arrived = 0;
   #lastArrival = -Infinity;
+  /** ms for which a place is taken, of late; not known before one was given up. */
+  #stay = Infinity;
 
   constructor(max: number, onFull: () => void) {
     this.#max = max;
@@ -104,18 +113,41 @@ export class Admission {
     if (this.#isOpen) this.#onFull();
     const waiters = this.#lines.get(line) ?? new Set();
     this.#lines.set(line, waiters);
-    try {
-      await stand(waiters, signal);
-    } catch (error) {
+    // At once: a place that is given up in the same turn must not find a line without anybody.
+    await stand(waiters, signal, () => {
       if (waiters.size === 0 && this.#lines.get(line) === waiters) this.#lines.delete(line);
-      throw error;
-    }
+    });
   }
 
-  /** A task gives up its place. */
-  leave(): void {
+  /** A task gives up its place, which it has had for `ms`. */
+  leave(ms: number): void {
+    this.#stay = this.#stay === Infinity ? ms : (1 - WEIGHT) * this.#stay + WEIGHT * ms;
+    this.giveBack();
+  }
+
+  /** A task gives up its place without having used it. */
+  giveBack(): void {
     this.#taken--;
     this.#grant();
+  }
+
+  /**
+   * ms until what waits here of batches has its places, when that is so much that more of this one
+   * would only be kept from other processes; undefined: there is room for it.
+   */
+  backlog(line: Line): number | undefined {
+    let waiting = 0;
+    for (const [each, { size }] of this.#lines) if (each !== SINGLES) waiting += size;
+    const rounds = waiting / this.#max;
+    // One that has nothing here yet is not kept out by the others' crowd.
+    if (rounds <= (this.#lines.has(line) ? ROUNDS.ofOne : ROUNDS.ofAll)) return undefined;
+    const work = rounds * this.#stay;
+    return work > AHEAD ? work : undefined;
+  }
+
+  /** Places that are taken. */
+  get taken(): number {
+    return this.#taken;
   }
 
   get #hasPlace(): boolean {
@@ -150,10 +182,15 @@ export class Admission {
   }
 }
 
-function stand(waiters: Set<Waiter>, signal: AbortSignal): Promise<void> {
+function stand(
+  waiters: Set<Waiter>,
+  signal: AbortSignal,
+  onGone: () => void = () => undefined,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = (): void => {
       waiters.delete(waiter);
+      onGone();
       reject(signal.reason);
     };
     const waiter: Waiter = {

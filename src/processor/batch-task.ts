@@ -1,8 +1,12 @@
 import type { Liveness } from '../liveness/port.ts';
 import type { BatchProgress } from '../shared/attempt.ts';
+import { statusOnly } from '../shared/batch.ts';
 import type { ResolvedRequest } from '../shared/resolved-request.ts';
-import type { KeepMode, Outcome, Settled, WireError } from '../shared/wire.ts';
+import type { Outcome, Settled } from '../shared/outcome.ts';
+import type { WireError } from '../shared/wire.ts';
+import type { KeepMode } from '../shared/wire-batch.ts';
 import type { Line } from './admission.ts';
+import type { ObservedError } from './observers.ts';
 import { OwnedTask, type Demands, type Interruption, type OwnedTaskInput } from './owned-task.ts';
 import { RequestTask } from './task.ts';
 import type { BatchHandler, Ending, TaskHandler } from './task-handler.ts';
@@ -12,6 +16,8 @@ export interface BatchItem {
   /** Tries that earlier rounds have made. */
   tries: number;
   deadlineAt: number | undefined;
+  /** An earlier round has sent it, and its outcome is lost. */
+  sent: boolean;
 }
 
 export interface BatchInput extends OwnedTaskInput<BatchProgress> {
@@ -19,10 +25,14 @@ export interface BatchInput extends OwnedTaskInput<BatchProgress> {
   items: (BatchItem | WireError)[];
   /** The batch that this is a part of. */
   line: Line;
+  /** No process could read for long what some ended with: they end so, and the rest goes on. */
+  skipsUnreadable: boolean;
   /** Most bytes of JSON that the results may take. */
   maxBytes: number;
   /** How much of a response is reported, by position. */
   keep: (position: number) => KeepMode;
+  /** Whose responses are to be within `maxBytes` before a payload store makes them small. */
+  bounded: (position: number) => boolean;
 }
 
 /** How an item's part in this activity ended; `returned` untried, for `delay` ms. */
@@ -33,9 +43,13 @@ export interface ItemReport {
   /** Tries before this one. */
   tries: number;
   keep: KeepMode;
+  bounded: boolean;
 }
 
 const RETURNED: ItemEnding = { kind: 'returned', delay: 0 };
+
+/** Items that are settled again at once: if the store takes none of them, it is not asked for the others. */
+const AGAIN = 100;
 
 /** Requests that may not be re-sent are authorised in blocks of this many. */
 const BLOCK = 100;
@@ -48,6 +62,7 @@ export class BatchTask extends OwnedTask<BatchProgress> {
   readonly line: Line;
   readonly maxBytes: number;
   readonly #keep: BatchInput['keep'];
+  readonly #bounded: BatchInput['bounded'];
   readonly items: readonly (RequestTask | WireError)[];
   readonly #endings: ItemEnding[];
   readonly #handler: BatchHandler;
@@ -55,6 +70,10 @@ export class BatchTask extends OwnedTask<BatchProgress> {
   /** Items below may be sent. */
   #authorised: number;
   #authorising: Promise<void> | undefined;
+  /** Positions of items that have ended, and whose outcomes are nowhere but here. */
+  readonly #unsettled = new Set<number>();
+  #settlingAgain = false;
+  #settlesAgain = false;
   #done = 0;
   #isClosed = false;
   /** What its items are handed to instead of Temporal. */
@@ -70,21 +89,25 @@ export class BatchTask extends OwnedTask<BatchProgress> {
     this.line = input.line;
     this.maxBytes = input.maxBytes;
     this.#keep = input.keep;
+    this.#bounded = input.bounded;
     this.#handler = handler;
     this.#liveness = liveness;
     this.#authorised = input.progress.next;
+    // Until an outcome of an item is not.
+    this.kept = true;
     this.#endings = input.items.map(() => RETURNED);
+    const { attempt, heartbeatTimeout, scheduledAt } = input;
+    const { namespace, workflowId, runId, activityId } = input.key;
     this.items = input.items.map((item, index) => {
       if (!('request' in item)) return item;
       const { request, tries, deadlineAt } = item;
-      const sent = index < input.progress.next && !request.resendable;
-      return new RequestTask({
-        ...{ request, deadlineAt, progress: { sent, tries, returns: 0 } },
-        key: { ...input.key, index },
-        attempt: input.attempt,
-        heartbeatTimeout: input.heartbeatTimeout,
-        scheduledAt: input.scheduledAt,
-      });
+      const sent = (item.sent || index < input.progress.next) && !request.resendable;
+      const progress = { sent, tries, returns: 0 };
+      const key = { namespace, workflowId, runId, activityId, index };
+      const times = { attempt, heartbeatTimeout, scheduledAt };
+      const { trace, workflowType } = input;
+      const origin = { trace, workflowType };
+      return new RequestTask({ key, request, deadlineAt, progress, ...origin, ...times });
     });
   }
 
@@ -103,6 +126,13 @@ export class BatchTask extends OwnedTask<BatchProgress> {
     return this.items.filter((item) => item instanceof RequestTask);
   }
 
+  /** Epoch ms after which none of its items is waited for; Infinity where one has no deadline. */
+  get deadlineAt(): number {
+    const { requests } = this;
+    if (requests.length === 0) return Infinity;
+    return Math.max(...requests.map(({ deadlineAt = Infinity }) => deadlineAt));
+  }
+
   /** Nobody waits for the results. */
   get isClosed(): boolean {
     return this.#isClosed;
@@ -114,7 +144,19 @@ export class BatchTask extends OwnedTask<BatchProgress> {
       ending: this.#endings[position]!,
       tries: item instanceof RequestTask ? item.progress.tries : 0,
       keep: this.#keep(position),
+      bounded: this.#bounded(position),
     }));
+  }
+
+  /**
+   * ms after which another attempt may start, when nothing of it has ended and nothing can have been
+   * sent: then it goes back as it came.
+   */
+  get returnsIn(): number | undefined {
+    if (this.progress.next > 0) return undefined;
+    const delays = this.#endings.map((each) => (each.kind === 'returned' ? each.delay : NaN));
+    const first = Math.min(...delays);
+    return Number.isFinite(first) ? first : undefined;
   }
 
   protected absorb({ next = 0, returns = 0 }: Partial<BatchProgress>): void {
@@ -131,12 +173,50 @@ export class BatchTask extends OwnedTask<BatchProgress> {
   }
 
   end(position: number, ending: ItemEnding): void {
-    this.#endings[position] = ending;
+    // What is not reported takes no room until then, here or in the store.
+    const isShort = ending.kind === 'response' && this.#keep(position) !== 'all';
+    this.#endings[position] = isShort
+      ? { ...ending, response: statusOnly(ending.response) }
+      : ending;
     this.#done++;
+  }
+
+  /** One that an earlier attempt has settled. */
+  endSettled(position: number, ending: ItemEnding): void {
+    const item = this.items[position]!;
+    if ('request' in item) item.kept = true;
+    this.end(position, ending);
+  }
+
+  /** Once the store is back: what it has not taken, or all if it `isLost` there. */
+  async settleAgain(isLost: boolean): Promise<void> {
+    for (const [position, { kind }] of this.#endings.entries()) {
+      if (isLost && kind !== 'returned') this.#unsettled.add(position);
+    }
+    // Whoever is at it begins again.
+    this.#settlesAgain = true;
+    if (this.#settlingAgain) return;
+    this.#settlingAgain = true;
+    while (this.#settlesAgain) {
+      this.#settlesAgain = false;
+      const left = [...this.#unsettled];
+      for (let isTaken = true; isTaken && left.length > 0;) {
+        const some = left.splice(0, AGAIN);
+        await Promise.all(some.map((position) => this.#settle(position)));
+        isTaken = some.some((position) => !this.#unsettled.has(position));
+      }
+    }
+    this.#settlingAgain = false;
+  }
+
+  /** Its workflow was given the results; `errorOf`: of the item at a position, if it is an error. */
+  delivered(errorOf: (position: number) => ObservedError | undefined): void {
+    for (const request of this.requests) request.deliveredError = errorOf(request.key.index!);
   }
 
   interrupt(reason: Interruption): void {
     this.#isClosed ||= reason === 'closed';
+    if (this.delivering) return this.interruptDelivery(reason);
     for (const request of this.requests) request.interrupt(reason);
   }
 
@@ -172,10 +252,23 @@ export class BatchTask extends OwnedTask<BatchProgress> {
   }
 
   async #finish(task: RequestTask, ending: Ending): Promise<void> {
+    // Its outcome waits for those of the others, as long as they take: it keeps no place from them.
+    task.leavePlace();
     const settled = settledOf(ending);
-    if (settled) await this.#liveness.settle(task.key, settled);
+    const position = task.key.index!;
     const delay = ending.kind === 'return' ? (ending.delay ?? 0) : 0;
-    this.end(task.key.index!, settled ?? { kind: 'returned', delay });
+    this.end(position, settled ?? { kind: 'returned', delay });
+    if (settled) await this.#settle(position);
+  }
+
+  async #settle(index: number): Promise<void> {
+    const settled = this.#endings[index] as Settled;
+    const item = this.items[index]!;
+    const isKept = await this.#liveness.settle({ ...this.key, index }, settled);
+    if ('request' in item) item.kept = isKept;
+    if (isKept) this.#unsettled.delete(index);
+    else this.#unsettled.add(index);
+    this.kept = this.#unsettled.size === 0;
   }
 }
 

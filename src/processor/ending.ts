@@ -1,5 +1,7 @@
-import { RequestError } from '../shared/errors.ts';
+import { RequestError, type KeptOutcomeError } from '../shared/errors.ts';
 import { wireError } from '../shared/failure.ts';
+import { isLarge, wireResponse, type HeldResponse } from '../shared/held-response.ts';
+import type { Outcome } from '../shared/outcome.ts';
 import type { Phase, WireError, WireResponse } from '../shared/wire.ts';
 import { redactUrl } from '../shared/url.ts';
 import { nextTryIn, retriesError, retriesStatus } from './retry-policy.ts';
@@ -8,10 +10,23 @@ import type { RequestTask } from './task.ts';
 import type { Ending } from './task-handler.ts';
 import type { RetryAdvice, TransportResponse } from './transport.ts';
 
-export function toWireResponse(task: RequestTask, received: TransportResponse): WireResponse {
-  const { advice: _, ...response } = received;
+/** ms. */
+const OFFERED_AGAIN = { least: 1_000, most: 30_000 };
+
+/** Characters of a large body that are more than an error's response shows. */
+const EXCERPT = 4096;
+
+export function toWireResponse(task: RequestTask, received: TransportResponse): HeldResponse {
+  // Field by field: a rest of an object costs more than all else here.
+  const { status, headers, body, bodyEncoding, url, method, redirects } = received;
   return {
-    ...response,
+    status,
+    headers,
+    body,
+    bodyEncoding,
+    url,
+    method,
+    redirects,
     requestId: task.request.requestId,
     durationMs: Math.round(task.elapsed),
     attempt: task.tryNumber,
@@ -28,7 +43,7 @@ export function errorOf(task: RequestTask, error: RequestError): WireError {
 /** A try that got a response: deliver it, or try again by its status. */
 export function endWithResponse(
   task: RequestTask,
-  response: WireResponse,
+  response: HeldResponse,
   { retryAfter, shouldRetry }: RetryAdvice,
 ): Ending {
   const { request } = task;
@@ -43,8 +58,17 @@ export function endWithResponse(
     return { kind: 'outcome', outcome: { kind: 'response', response } };
   }
   const message = `HTTP ${status} response from ${request.method} ${redactUrl(response.url)}`;
-  const error = new RequestError('HttpStatusError', message, { phase: 'sent', response });
+  const error = new RequestError('HttpStatusError', message, {
+    phase: 'sent',
+    response: excerpt(response),
+  });
   return endWith(errorOf(task, error), delay);
+}
+
+/** Enough of it for an error, which keeps less. */
+export function excerpt(response: HeldResponse): WireResponse {
+  const { body } = response;
+  return wireResponse(isLarge(body) ? { ...response, body: body.start(EXCERPT) } : response);
 }
 
 /** A try that got none: try again where that is safe and promising, else deliver the error. */
@@ -71,10 +95,12 @@ export function endInterrupted(
   switch (interruption) {
     case 'closed':
       return { kind: 'dropped' };
-    case 'cancelled': {
-      const message = `${name} was cancelled after ${Math.round(task.elapsed)} ms`;
-      const error = new RequestError('CancelledError', message, { phase });
-      return { kind: 'cancelled', error: errorOf(task, error) };
+    case 'cancelled':
+    case 'revoked': {
+      const by = interruption === 'revoked' ? ' by an operator' : '';
+      const message = `${name} was cancelled${by} after ${Math.round(task.elapsed)} ms`;
+      const error = errorOf(task, new RequestError('CancelledError', message, { phase }));
+      return by ? endWith(error, undefined) : { kind: 'cancelled', error };
     }
     case 'deadline': {
       const message = `${name}: the deadline of ${task.request.deadline} ms for all tries passed`;
@@ -97,6 +123,14 @@ export function endInterrupted(
   }
 }
 
+/** For what there is no room for: it waits in Temporal before it is offered again. `backlog`: ms. */
+export function endCrowded(backlog: number, scheduledAt: number): Ending {
+  const { least, most } = OFFERED_AGAIN;
+  // No longer than it has waited, should the others' end come sooner than it seems.
+  const wait = Math.min(backlog / 2, Date.now() - scheduledAt, most);
+  return { kind: 'return', delay: Math.max(least, wait) * (1 + 0.2 * Math.random()) };
+}
+
 /** A request that may have been sent, and whose end nobody saw. */
 export function endUnknown(task: RequestTask, reason: string): Ending {
   const { method, url, idempotencyKey } = task.request;
@@ -107,6 +141,12 @@ export function endUnknown(task: RequestTask, reason: string): Ending {
     { phase: 'sent' },
   );
   return endWith(errorOf(task, error), undefined);
+}
+
+/** In place of what a request ended with, which is kept where no process could read it. */
+export function unreadable(task: RequestTask, cause: KeptOutcomeError): Outcome {
+  const error = new RequestError('UnknownError', cause.message, { phase: 'sent', cause });
+  return { kind: 'error', error: errorOf(task, error) };
 }
 
 /** Of a send in another process only the attempt that made it is known, by its schedule. */

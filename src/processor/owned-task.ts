@@ -5,6 +5,8 @@ import { keyString, type RequestKey } from '../shared/request-key.ts';
 export type Interruption =
   /** The workflow asked for it. */
   | 'cancelled'
+  /** An operator asked for it: to the workflow it is a failure. */
+  | 'revoked'
   /** Temporal no longer has the activity: nobody waits for an outcome. */
   | 'closed'
   /** Another attempt runs it: drain, pause or reset. */
@@ -31,6 +33,10 @@ export interface OwnedTaskInput<P> {
   heartbeatTimeout: number;
   /** Epoch ms at which Temporal scheduled the first attempt. */
   scheduledAt: number;
+  /** Of the workflow that asked for it; undefined for an activity without one. */
+  workflowType?: string | undefined;
+  /** The trace that it belongs to: for whoever captured it, and for nobody else. */
+  trace?: unknown;
 }
 
 const SETTLED = Promise.resolve();
@@ -41,13 +47,20 @@ export abstract class OwnedTask<P extends { returns: number } = { returns: numbe
   readonly key: RequestKey;
   readonly heartbeatTimeout: number;
   readonly scheduledAt: number;
+  readonly trace: unknown;
+  readonly workflowType: string | undefined;
   readonly acceptedAt = Date.now();
   /** What the next attempt must know, as heartbeats say it. */
   progress: P;
   /** Heartbeats of one task never overlap: the last one sent must be the last one stored. */
   lastHeartbeat: Promise<unknown> = SETTLED;
+  /** What it ended with is kept where another process finds it. */
+  kept = false;
+  /** Nobody has what it ended with: it was given up with this process. */
+  lost = false;
+  #late: Interruption | undefined;
   #attempt: Attempt;
-  #delivering = false;
+  #deliveringSince: number | undefined;
   #closed = false;
   #abandoned = false;
   /** Made when first needed: most tasks never pause. */
@@ -58,6 +71,8 @@ export abstract class OwnedTask<P extends { returns: number } = { returns: numbe
     this.key = input.key;
     this.heartbeatTimeout = input.heartbeatTimeout;
     this.scheduledAt = input.scheduledAt;
+    this.trace = input.trace;
+    this.workflowType = input.workflowType;
     this.progress = input.progress;
     this.#attempt = { ...input.attempt, progress: input.progress };
   }
@@ -84,7 +99,17 @@ export abstract class OwnedTask<P extends { returns: number } = { returns: numbe
 
   /** The ending is decided; only its way to Temporal is left. */
   get delivering(): boolean {
-    return this.#delivering;
+    return this.#deliveringSince !== undefined;
+  }
+
+  /** ms since its ending was decided. */
+  get deliveringFor(): number {
+    return this.#deliveringSince === undefined ? 0 : performance.now() - this.#deliveringSince;
+  }
+
+  /** The last reason to stop its delivery, which is what can be stopped once its ending is decided. */
+  get late(): Interruption | undefined {
+    return this.#late;
   }
 
   /** The process ends: stop delivering, what is kept elsewhere stays there. */
@@ -117,7 +142,13 @@ export abstract class OwnedTask<P extends { returns: number } = { returns: numbe
   }
 
   startDelivery(): void {
-    this.#delivering = true;
+    this.#deliveringSince ??= performance.now();
+    this.wake();
+  }
+
+  /** Also of an ending that is not decided yet. */
+  interruptDelivery(reason: Interruption): void {
+    this.#late = reason;
     this.wake();
   }
 

@@ -1,16 +1,27 @@
 import type { FlowControl } from '../flow/port.ts';
-import type { Liveness, Registration, RequestRecord } from '../liveness/port.ts';
+import type {
+  CancelledBy,
+  ItemOutcomes,
+  Liveness,
+  Registration,
+  RequestRecord,
+} from '../liveness/port.ts';
 import { crashCount } from '../shared/attempt.ts';
+import { KeptOutcomeError } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
-import type { Settled } from '../shared/wire.ts';
+import { keyString, type RequestKey } from '../shared/request-key.ts';
 import { Admission, SINGLES } from './admission.ts';
 import { BatchTask, type BatchInput } from './batch-task.ts';
-import { endInterrupted, endUnknown } from './ending.ts';
+import { drainTasks, type StopOptions } from './drain.ts';
+import { endCrowded, endInterrupted, endUnknown, unreadable } from './ending.ts';
+import { LoopTurns } from './loop-turns.ts';
 import { Observers, type ProcessorObserver, type TaskView } from './observers.ts';
+import type { Interruption } from './owned-task.ts';
 import { RequestRunner } from './request-runner.ts';
-import { summarize } from './summary.ts';
+import { drainOutlook, summarize, waitingByKey, type ProcessorSummary } from './summary.ts';
 import { RequestTask, type TaskInput } from './task.ts';
 import type { BatchHandler, Ending, TaskHandler } from './task-handler.ts';
+import { Tasks, type Task } from './tasks.ts';
 import type { Transport } from './transport.ts';
 
 export type ProcessorState = 'stopped' | 'starting' | 'running' | 'draining' | 'stopping';
@@ -24,29 +35,22 @@ export interface ProcessorOptions {
   handler: TaskHandler & BatchHandler;
   log: Log;
   observers?: ProcessorObserver[];
+  /** Lives while the processor and its stores do. */
+  attendant?: Attendant;
 }
 
-export interface StopOptions {
-  /** ms during which everything in flight may still end by itself. */
-  shutdownTimeout: number;
-  /** ms after which even what may not be re-sent is given up. */
-  drainTimeout: number;
+/** Begins once the stores have, and ends before them. */
+export interface Attendant {
+  start(): Promise<void>;
+  stop(): Promise<void>;
 }
+
+const CANCELS: Record<CancelledBy, Interruption> = { workflow: 'cancelled', operator: 'revoked' };
 
 type Running = Registration & { answer: 'run' };
 
-/**
- * ms. Whoever fetches requests is cut off at the end of a drain, and what Temporal has just handed
- * out then waits for its heartbeat timeout. On a busy queue the open permits bring something before
- * that, and it is given back.
- */
-const QUIET = 5_000;
-
-/** ms for the endings that the end of a drain brings about; each is a call or two to Temporal. */
-const LAST_DELIVERY = 5_000;
-
-/** `setTimeout` fires at once above this. */
-const MAX_TIMER = 2 ** 31 - 1;
+/** ms. A delivery that takes longer waits for something that is away, a payload store say. */
+const SLOW_DELIVERY = 10_000;
 
 /** Keeps requests in flight and sees each one to its end. Knows neither Temporal nor Redis. */
 export class Processor {
@@ -54,11 +58,10 @@ export class Processor {
   readonly #observers: Observers;
   readonly #admission: Admission;
   readonly #runner: RequestRunner;
-  /** By id; a newer attempt of one that has ended can take its place. */
-  readonly #tasks = new Map<string, RequestTask | BatchTask>();
+  readonly #tasks = new Tasks();
+  readonly #turns = new LoopTurns();
   #state: ProcessorState = 'stopped';
   #stopped: Promise<number> | undefined;
-  #onIdle: (() => void) | undefined;
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
@@ -81,6 +84,11 @@ export class Processor {
     return this.#runner.inFlight;
   }
 
+  /** Places taken, of `maxConnections`: a single request keeps its own until Temporal has its outcome. */
+  get taken(): number {
+    return this.#admission.taken;
+  }
+
   /** Requests in this process: waiting, on the wire, or on their way to Temporal. */
   get total(): number {
     return this.#runner.running.size;
@@ -90,11 +98,14 @@ export class Processor {
     return this.#runner.running.values();
   }
 
-  /** What operators see of this processor in lists of all processes. */
-  get summary(): Record<string, unknown> {
-    const { maxConnections } = this.#options;
-    const { state, inFlight, total } = this;
-    return { state, inFlight, total, maxConnections, hosts: summarize(this.tasks) };
+  get summary(): ProcessorSummary {
+    const { state, inFlight, taken, total } = this;
+    return {
+      ...{ state, inFlight, taken, total, maxConnections: this.#options.maxConnections },
+      hosts: summarize(this.tasks),
+      drain: drainOutlook(this.tasks),
+      waiting: waitingByKey(this.tasks),
+    };
   }
 
   /** Where whoever submits reserves a permit first, and releases it afterwards. */
@@ -114,11 +125,13 @@ export class Processor {
     try {
       await this.#options.liveness.start({
         attached: (id, attempt) => this.#tasks.get(id)?.attach(attempt),
-        cancelled: (id) => this.#tasks.get(id)?.interrupt('cancelled'),
+        cancelled: (id, by) => void this.#cancel(id, by),
         lost: (id) => this.#tasks.get(id)?.interrupt('closed'),
-        describe: () => this.summary,
+        returned: (replayed) => this.#tasks.settleAgain(replayed),
+        describe: () => ({ ...this.summary }),
       });
       await this.#options.flow.start();
+      await this.#options.attendant?.start();
     } catch (error) {
       await this.#stopStores();
       this.#state = 'stopped';
@@ -138,7 +151,7 @@ export class Processor {
     const { host, path } = task;
     const registration = await this.#register(task, { method: input.request.method, host, path });
     if (registration?.answer === 'kept') {
-      this.#start(task, { kind: 'outcome', outcome: registration.outcome });
+      this.#start(task, { kind: 'outcome', outcome: registration.outcome }, true);
     } else if (registration) {
       this.#start(task, this.#refusal(task, registration.cancelRequested));
     }
@@ -148,15 +161,17 @@ export class Processor {
   async submitBatch(input: BatchInput): Promise<void> {
     const { handler, liveness } = this.#options;
     const batch = new BatchTask(input, handler, liveness);
-    const items = input.items.length;
-    const record = { method: 'BATCH', host: '', path: '', items };
+    const record = {
+      ...{ method: 'BATCH', host: '', path: '' },
+      ...{ items: input.items.length, skipsUnreadable: input.skipsUnreadable },
+    };
     const registration = await this.#register(batch, record);
     if (registration?.answer === 'run') this.#startBatch(batch, registration);
   }
 
   /** Undefined when the attempt goes on elsewhere, or is of no account any more. */
   async #register(
-    task: RequestTask | BatchTask,
+    task: Task,
     description: Omit<RequestRecord, 'key' | 'attempt'>,
   ): Promise<(Registration & { answer: 'run' | 'kept' }) | undefined> {
     const { liveness } = this.#options;
@@ -164,18 +179,24 @@ export class Processor {
     const record = { key, attempt, ...description };
     // A false heartbeat timeout or a reset: the request goes on, also while draining.
     if (this.#tasks.get(task.id)?.attach(attempt)) {
-      await liveness.register(record, task.exclusive);
+      // What items have ended with is here, and need not be read.
+      await liveness.register({ ...record, items: 0 }, task.exclusive);
       return undefined;
     }
     // In the map before it is registered: an attach or a cancel can arrive with the answer.
-    this.#tasks.set(task.id, task);
+    this.#tasks.add(task);
     const registration = await liveness.register(record, task.exclusive).catch((error: unknown) => {
-      this.#forget(task);
+      this.#tasks.delete(task);
       throw error;
     });
     if (registration.answer === 'run' || registration.answer === 'kept') return registration;
-    this.#forget(task);
+    this.#tasks.delete(task);
     return undefined;
+  }
+
+  /** An operator's cancel, of a request, a batch or an item of one; false for what is not here. */
+  cancel(key: RequestKey): boolean {
+    return this.#cancel(keyString(key), 'operator');
   }
 
   /** Takes nothing new; what is in flight goes on. From `running` only; a no-op otherwise. */
@@ -187,8 +208,8 @@ export class Processor {
 
   /**
    * Drains, hands over and stops; resolves with the number of requests whose outcome is lost: not
-   * delivered in `drainTimeout`, or unknown because they were given up. From `running` or `draining`; otherwise waits for the stop that
-   * is under way, if any.
+   * delivered in `drainTimeout`, or unknown because they were given up. From `running` or `draining`;
+   * otherwise waits for the stop that is under way, if any.
    */
   async stop(options: StopOptions): Promise<number> {
     this.drain();
@@ -199,68 +220,34 @@ export class Processor {
     return (await this.#stopped) ?? 0;
   }
 
-  async #stop({ shutdownTimeout, drainTimeout }: StopOptions): Promise<number> {
-    const { running } = this.#runner;
-    for (const task of running) {
-      if (task.phase === 'queued') task.interrupt('returned');
-    }
-    await this.#idle(shutdownTimeout);
-    for (const task of running) {
-      if (task.request.resendable || task.phase !== 'sent') task.interrupt('returned');
-    }
-    await this.#idle(drainTimeout - shutdownTimeout);
-    await this.#admission.quiet(QUIET, Math.min(drainTimeout, 2 * QUIET));
-    const lost = new Set<RequestTask>();
-    for (const task of running) {
-      if (task.phase === 'sent' && !task.interruption) lost.add(task);
-      task.interrupt('given-up');
-    }
-    await this.#idle(LAST_DELIVERY);
-    for (const task of this.#tasks.values()) {
-      for (const request of task instanceof BatchTask ? task.requests : [task]) lost.add(request);
-      task.abandon();
-    }
-    // Also one whose place in the map a newer attempt has taken.
-    for (const task of running) task.abandon();
-    this.#tasks.clear();
-
+  async #stop(options: StopOptions): Promise<number> {
+    const lost = await drainTasks(this.#tasks, this.#runner.running, this.#admission, options);
     await this.#stopStores();
     this.#state = 'stopped';
     this.#observers.notify('stop');
-    return lost.size;
+    return lost;
   }
 
   async #stopStores(): Promise<void> {
-    const { flow, liveness, log } = this.#options;
-    for (const store of [flow, liveness]) {
-      await store.stop().catch((error: unknown) => {
+    const { attendant, flow, liveness, log } = this.#options;
+    for (const store of [attendant, flow, liveness]) {
+      await store?.stop().catch((error: unknown) => {
         log.warn('A store did not stop', { error });
       });
     }
   }
 
-  /** Resolves when no task is left, or after `ms`. */
-  async #idle(ms: number): Promise<void> {
-    if (this.#tasks.size === 0 || ms <= 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.min(ms, MAX_TIMER));
-      this.#onIdle = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#onIdle = undefined;
-  }
-
   /** What a registered request ends with instead of being run here. */
   #refusal(
     task: RequestTask,
-    cancelRequested: boolean,
+    cancelRequested: CancelledBy | false,
     crashes = crashCount(task.attempt, task.progress),
   ): Ending | undefined {
     const { progress, request } = task;
     const lost = progress.sent && !request.resendable;
-    if (cancelRequested) return endInterrupted(task, 'cancelled', lost ? 'sent' : 'queued');
+    if (cancelRequested) {
+      return endInterrupted(task, CANCELS[cancelRequested], lost ? 'sent' : 'queued');
+    }
     if (lost) return endUnknown(task, 'the process that sent it did not see its end');
     if (crashes > this.#options.maxCrashes) {
       return endUnknown(task, `${crashes} processes ended while they ran it`);
@@ -268,15 +255,15 @@ export class Processor {
     return this.#state === 'running' ? undefined : { kind: 'return' };
   }
 
-  #start(task: RequestTask, decided: Ending | undefined): void {
+  #start(task: RequestTask, decided: Ending | undefined, isTold = false): void {
     const { handler, liveness, log } = this.#options;
     this.#admission.arrive();
     this.#runner
-      .run(task, handler, SINGLES, decided)
-      .then(() => this.#forget(task))
+      .run(task, handler, SINGLES, decided, isTold)
+      .then(() => this.#tasks.delete(task))
       .catch(async (error: unknown) => {
         log.error('A request is left to its heartbeat timeout', { error, ...task.labels });
-        this.#forget(task);
+        this.#tasks.delete(task);
         // Unregistered and without heartbeats, the next attempt counts this one as a crash.
         await liveness.release(task.key, task.attempt);
       })
@@ -290,13 +277,14 @@ export class Processor {
     this.#admission.arrive();
     this.#runBatch(batch, cancelRequested, settled)
       .then(() => handler.finishBatch(batch))
+      .then(() => this.#tellDelivered(batch))
       .finally(() => {
         handler.end(batch);
-        this.#forget(batch);
+        this.#tasks.delete(batch);
       })
       .catch(async (error: unknown) => {
         log.error('A batch is left to its heartbeat timeout', { error, ...batch.labels });
-        await liveness.release(batch.key, batch.attempt);
+        await liveness.leave(batch.key, batch.attempt);
       })
       .catch((error: unknown) => {
         log.error('A batch could not be unregistered', { error, ...batch.labels });
@@ -305,27 +293,57 @@ export class Processor {
 
   async #runBatch(
     batch: BatchTask,
-    cancelRequested: boolean,
-    settled: (Settled | undefined)[],
+    cancelRequested: CancelledBy | false,
+    settled: ItemOutcomes,
   ): Promise<void> {
     this.#options.handler.begin(batch);
     const crashes = crashCount(batch.attempt, batch.progress);
-    const runItem = async (item: BatchTask['items'][number], position: number): Promise<void> => {
+    const crowded = this.#crowdedFor(batch);
+    const runs: Promise<void>[] = [];
+    const turns: Promise<PromiseSettledResult<void>[]>[] = [];
+    for (const [position, item] of batch.items.entries()) {
       const known = settled[position];
-      if (!(item instanceof RequestTask))
-        return batch.end(position, { kind: 'error', error: item });
-      if (known) return batch.end(position, known);
-      const decided = this.#refusal(item, cancelRequested, crashes);
-      return this.#runner.run(item, batch.itemHandler, batch.line, decided);
-    };
-    const ended = await Promise.allSettled(batch.items.map(runItem));
+      if (!(item instanceof RequestTask)) batch.end(position, { kind: 'error', error: item });
+      else if (known instanceof KeptOutcomeError) batch.end(position, unreadable(item, known));
+      else if (known) batch.endSettled(position, known);
+      else {
+        const turn = this.#turns.wait();
+        if (turn) {
+          turns.push(Promise.allSettled(runs.splice(0)));
+          await turn;
+        }
+        // After the wait: what has stopped the batch meanwhile stops the rest of it here.
+        const decided = this.#refusal(item, cancelRequested, crashes) ?? crowded;
+        runs.push(this.#runner.run(item, batch.itemHandler, batch.line, decided));
+      }
+    }
+    turns.push(Promise.allSettled(runs));
+    const ended = (await Promise.all(turns)).flat();
     const defect = ended.find(({ status }) => status === 'rejected');
     if (defect) throw (defect as PromiseRejectedResult).reason;
     batch.startDelivery();
   }
 
-  #forget(task: RequestTask | BatchTask): void {
-    if (this.#tasks.get(task.id) === task) this.#tasks.delete(task.id);
-    if (this.#tasks.size === 0) this.#onIdle?.();
+  #tellDelivered({ items, reports }: BatchTask): void {
+    for (const [position, item] of items.entries()) {
+      if (!(item instanceof RequestTask)) continue;
+      this.#observers.tellDelivered(item, reports[position]!.ending.kind);
+    }
+  }
+
+  /**
+   * What all of its items end with where too much of batches waits already, for places, or ended and
+   * without them for its delivery: that is memory which nothing else bounds.
+   */
+  #crowdedFor({ line, scheduledAt }: BatchTask): Ending | undefined {
+    const isStuck = this.#tasks.undelivered(SLOW_DELIVERY) > this.#options.maxConnections;
+    const backlog = isStuck ? Infinity : this.#admission.backlog(line);
+    return backlog === undefined ? undefined : endCrowded(backlog, scheduledAt);
+  }
+
+  #cancel(id: string, by: CancelledBy): boolean {
+    const task = this.#tasks.find(id);
+    task?.interrupt(CANCELS[by]);
+    return task !== undefined;
   }
 }

@@ -1,4 +1,5 @@
-import type { Outcome, WireError } from '../shared/wire.ts';
+import type { Outcome } from '../shared/outcome.ts';
+import type { WireError } from '../shared/wire.ts';
 import type { BatchTask } from './batch-task.ts';
 import type { RequestTask } from './task.ts';
 

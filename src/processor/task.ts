@@ -1,21 +1,29 @@
 import type { Progress } from '../shared/attempt.ts';
+import type { HandsOn } from '../shared/activities.ts';
+import type { TASK_PHASES } from '../shared/constants.ts';
 import type { ResolvedRequest } from '../shared/resolved-request.ts';
 import type { Phase } from '../shared/wire.ts';
+import type { ObservedError } from './observers.ts';
 import { OwnedTask, type Demands, type Interruption, type OwnedTaskInput } from './owned-task.ts';
 
 export interface TaskInput extends OwnedTaskInput<Progress> {
   request: ResolvedRequest;
   /** Epoch ms at which all tries together end. */
   deadlineAt: number | undefined;
+  handsOn?: HandsOn | undefined;
 }
 
-/** `delivering`: the ending is decided; only its way to Temporal is left. */
-export type TaskPhase = Phase | 'delivering';
+/**
+ * `queued`, `connect`, `sent`, or `delivering`: the ending is decided; only its way to Temporal is
+ * left.
+ */
+export type TaskPhase = (typeof TASK_PHASES)[number];
 
 /** One request in this process, from registration to the moment Temporal has its outcome. */
 export class RequestTask extends OwnedTask<Progress> {
   readonly request: ResolvedRequest;
   readonly deadlineAt: number | undefined;
+  readonly handsOn: HandsOn | undefined;
   readonly host: string;
   readonly path: string;
   /** Encoded bytes of the response body so far. */
@@ -26,9 +34,15 @@ export class RequestTask extends OwnedTask<Progress> {
   sentAt: number | undefined;
   /** ms after which the next attempt may start, when this one is given back. */
   delay: number | undefined;
+  /** The flow key whose leave it waits for. */
+  waitingFor: string | undefined;
+  /** Epoch ms since which it has an outcome for Temporal. */
+  outcomeSince: number | undefined;
+  /** The error that its workflow was given, if it was. */
+  deliveredError: ObservedError | undefined;
   /** Waits for the word that its first byte may go out. */
   atMark = false;
-  #reached: Phase = 'queued';
+  #reached: Exclude<TaskPhase, 'delivering'> = 'queued';
   #interruption: Interruption | undefined;
   readonly #abort = new AbortController();
   #leave: (() => void) | undefined;
@@ -38,6 +52,7 @@ export class RequestTask extends OwnedTask<Progress> {
     super(input);
     this.request = input.request;
     this.deadlineAt = input.deadlineAt;
+    this.handsOn = input.handsOn;
     const { host, pathname } = new URL(input.request.url);
     this.host = host;
     this.path = pathname;
@@ -68,7 +83,7 @@ export class RequestTask extends OwnedTask<Progress> {
     return this.delivering ? 'delivering' : this.#reached;
   }
 
-  advance(phase: Phase): void {
+  advance(phase: 'connect' | 'sent'): void {
     this.#reached = phase;
     if (phase === 'sent') this.sentAt = Date.now();
   }
@@ -84,7 +99,8 @@ export class RequestTask extends OwnedTask<Progress> {
   }
 
   interrupt(reason: Interruption): void {
-    if (this.#interruption || this.delivering) return;
+    if (this.delivering) return this.interruptDelivery(reason);
+    if (this.#interruption) return;
     this.#interruption = reason;
     this.#abort.abort(reason);
     this.wake();
@@ -92,6 +108,8 @@ export class RequestTask extends OwnedTask<Progress> {
 
   obey({ cancelRequested, paused, reset }: Demands): void {
     const onTheWire = this.phase === 'sent';
+    // What has ended has nothing left to pause or to begin anew.
+    if (this.delivering && !cancelRequested) return;
     if (cancelRequested) this.interrupt('cancelled');
     else if (reset && (this.request.resendable || !onTheWire)) this.interrupt('returned');
     else if (paused && this.phase === 'queued') this.interrupt('returned');
@@ -118,10 +136,6 @@ export class RequestTask extends OwnedTask<Progress> {
   /** From now on it has one of the processor's places; `leave` gives the place to another. */
   takePlace(leave: () => void): void {
     this.#leave = leave;
-  }
-
-  get hasPlace(): boolean {
-    return this.#leave !== undefined;
   }
 
   leavePlace(): void {

@@ -1,5 +1,6 @@
 import type { ResolvedRequest } from '../shared/resolved-request.ts';
-import type { WireResponse } from '../shared/wire.ts';
+import type { HeldResponse } from '../shared/held-response.ts';
+import type { TaskView } from './observers.ts';
 
 /** What a response says about another try. */
 export interface RetryAdvice {
@@ -11,7 +12,7 @@ export interface RetryAdvice {
 
 /** A response as the transport read it: decoded, within the size limit, after all redirects. */
 export interface TransportResponse extends Pick<
-  WireResponse,
+  HeldResponse,
   'status' | 'headers' | 'body' | 'bodyEncoding' | 'url' | 'method' | 'redirects'
 > {
   advice: RetryAdvice;
@@ -19,6 +20,8 @@ export interface TransportResponse extends Pick<
 
 /** What the processor learns and decides while a try is on the wire. */
 export interface SendHooks {
+  /** Whose try it is, for what watches the transport. */
+  task?: TaskView;
   /** Aborts the try wherever it is: a connecting socket is destroyed, an open one closed. */
   signal: AbortSignal;
   /**

@@ -14,23 +14,28 @@ export function isNewer(candidate: Attempt, current: Attempt): boolean {
     : candidate.scheduledAt > current.scheduledAt;
 }
 
+/** Of any activity that carries requests. */
+export interface AttemptProgress {
+  /** Attempts given back by a live process: drain, pause, reset, re-attachment. */
+  returns: number;
+  /** Those among them, since it ended, that could not read with what. */
+  unread?: number;
+}
+
 /** The heartbeat details: what the next attempt, wherever it runs, must know. */
-export interface Progress {
+export interface Progress extends AttemptProgress {
   /** The first byte of a request that may not be re-sent may have gone out. */
   sent: boolean;
   /** Tries that ended with a live process seeing the end. */
   tries: number;
-  /** Attempts given back by a live process: drain, pause, reset, re-attachment. */
-  returns: number;
 }
 
 /** The heartbeat details of a batch's activity. */
-export interface BatchProgress {
+export interface BatchProgress extends AttemptProgress {
   /** Items at positions below may have been sent, if they may not be re-sent. */
   next: number;
   /** Items that have ended. */
   done: number;
-  returns: number;
 }
 
 export const NO_BATCH_PROGRESS: BatchProgress = { next: 0, done: 0, returns: 0 };

@@ -1,10 +1,19 @@
+import { checkCallback, checkSink, checkSource } from './batch-fields.ts';
 import { MAX_PAYLOAD_BYTES } from './constants.ts';
 import { invalidRequest } from './errors.ts';
+import { checkBytes } from './spec-size.ts';
 import { jsonBytes } from './text.ts';
-import type { BatchSpec, KeepMode } from './wire.ts';
+import { describe, isRecord } from './values.ts';
+import type { BatchSpec, KeepMode } from './wire-batch.ts';
 
 export const MAX_CHUNK_SIZE = 1000;
+export const DEFAULT_CHUNK_SIZE = 200;
 export const MAX_CHUNKS = 100;
+export const DEFAULT_CHUNKS = 10;
+/** They go along with every chunk, and into every next run. */
+const MAX_DEFAULTS_BYTES = 512 * 1024;
+/** Bytes that they may take in a history which holds all chunks; with a sink a batch goes on in new ones. */
+const MAX_ALL_DEFAULTS_BYTES = 8 * 1024 * 1024;
 /** Room for the envelopes of arguments and results. */
 export const BATCH_RESERVE = 32 * 1024;
 /** What the outcomes of a batch without a sink may take in its result, in bytes of JSON. */
@@ -33,7 +42,10 @@ export type CheckedBatch = BatchSpec &
  * @throws RequestError `InvalidRequestError` that names the field and its value
  */
 export function checkBatch(given: unknown): CheckedBatch {
-  if (!isRecord(given)) throw invalidRequest(`batch: expected an object, got ${describe(given)}`);
+  if (!isRecord(given))
+    throw invalidRequest(
+      `batch: expected an object with requests or a source, got ${describe(given)}`,
+    );
   const unknown = Object.keys(given).find((field) => !FIELDS.includes(field));
   if (unknown !== undefined) throw invalidRequest(`${unknown}: is not a field of a batch`);
   const batch = given as BatchSpec;
@@ -44,19 +56,54 @@ export function checkBatch(given: unknown): CheckedBatch {
   if (requests !== undefined && !Array.isArray(requests)) {
     throw invalidRequest(`requests: expected an array, got ${describe(requests)}`);
   }
-  if (source !== undefined) checkPlace('source', source);
-  if (batch.sink !== undefined) checkPlace('sink', batch.sink);
-  if (defaults !== undefined && !isRecord(defaults)) {
-    throw invalidRequest(`defaults: expected an object, got ${describe(defaults)}`);
+  if (source !== undefined) checkSource(source);
+  if (batch.sink !== undefined) checkSink(batch.sink);
+  if (source && batch.sink && 'file' in source && 'file' in batch.sink) {
+    const { file } = batch.sink;
+    if (isSamePath(file, source.file)) throw invalidRequest(`sink.file: ${file} is the source too`);
   }
+  if (defaults !== undefined) checkDefaults(defaults);
+  if (batch.callback !== undefined) checkCallback(batch.callback);
   const keep = oneOf('keep', batch.keep ?? 'all', ['all', 'status', 'none']);
   checkRoom(batch, keep);
+  const chunkSize = integer('chunkSize', batch.chunkSize ?? DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE);
+  if (batch.sink === undefined && keep !== 'none') checkHistory(batch, chunkSize);
   return {
-    ...batch,
-    chunkSize: integer('chunkSize', batch.chunkSize ?? 200, MAX_CHUNK_SIZE),
-    concurrency: integer('concurrency', batch.concurrency ?? 10, MAX_CHUNKS),
+    ...{ ...batch, chunkSize },
+    concurrency: integer('concurrency', batch.concurrency ?? DEFAULT_CHUNKS, MAX_CHUNKS),
     keep,
   };
+}
+
+function checkDefaults(defaults: unknown): void {
+  if (!isRecord(defaults)) {
+    throw invalidRequest(`defaults: expected an object, got ${describe(defaults)}`);
+  }
+  const { requestId, idempotencyKey } = defaults;
+  // A server takes requests with one key for one request.
+  if (requestId !== undefined) {
+    throw invalidRequest(`defaults.requestId: is each request's own, got ${describe(requestId)}`);
+  }
+  if (typeof idempotencyKey === 'string') {
+    throw invalidRequest(
+      `defaults.idempotencyKey: expected true, which makes each request a key of its own, got ` +
+        describe(idempotencyKey),
+    );
+  }
+  checkBytes('defaults', defaults, MAX_DEFAULTS_BYTES);
+}
+
+/** As far as their names say. */
+function isSamePath(one: string, other: string): boolean {
+  const parts = (path: string): string[] => {
+    const left: string[] = [];
+    for (const part of path.split('/')) {
+      if (part === '..' && left.length > 0) left.pop();
+      else if (part !== '' && part !== '.') left.push(part);
+    }
+    return left;
+  };
+  return parts(one).join('/') === parts(other).join('/');
 }
 
 /** What cannot fit is refused before anything is sent. */
@@ -74,18 +121,15 @@ function checkRoom({ requests, sink }: BatchSpec, keep: KeepMode): void {
   }
 }
 
-function checkPlace(field: string, value: unknown): void {
-  const isFile = isRecord(value) && typeof value['file'] === 'string' && value['file'] !== '';
-  const isActivity =
-    isRecord(value) &&
-    [value['activity'], value['taskQueue']].every(
-      (name) => typeof name === 'string' && name !== '',
-    );
-  if (isFile === isActivity) {
-    throw invalidRequest(
-      `${field}: expected { file } or { activity, taskQueue }, got ${describe(value)}`,
-    );
-  }
+/** Where one history holds all chunks: the defaults go along with each. */
+function checkHistory({ requests = [], defaults }: BatchSpec, chunkSize: number): void {
+  const chunks = Math.ceil(requests.length / chunkSize);
+  const bytes = chunks * jsonBytes(defaults);
+  if (bytes <= MAX_ALL_DEFAULTS_BYTES) return;
+  throw invalidRequest(
+    `defaults: with each of ${chunks} chunks they take ${bytes} bytes, ${MAX_ALL_DEFAULTS_BYTES} may be; ` +
+      'use a larger chunkSize, or a sink',
+  );
 }
 
 function oneOf<T extends string>(field: string, value: unknown, choices: readonly T[]): T {
@@ -98,15 +142,4 @@ function integer(field: string, value: unknown, most: number): number {
     return value as number;
   }
   throw invalidRequest(`${field}: expected an integer from 1 to ${most}, got ${describe(value)}`);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-const MAX_VALUE = 100;
-
-function describe(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return jsonBytes(text) > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text;
 }

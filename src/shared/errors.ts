@@ -19,7 +19,9 @@ export const ERROR_WORDS = {
   UnknownError: 'unknown',
 } as const;
 
+/** Which kind of failure: the `type` of a request's `ApplicationFailure`. */
 export type ErrorType = keyof typeof ERROR_WORDS;
+/** patient_http's word for an error type, which other languages may know. */
 export type ErrorWord = (typeof ERROR_WORDS)[ErrorType];
 
 export function isErrorType(value: unknown): value is ErrorType {
@@ -62,6 +64,11 @@ export class RequestError extends Error {
  */
 export class PayloadError extends Error {
   override readonly name = 'PayloadError';
+}
+
+/** What a request ended with is kept, and cannot be read in this process. */
+export class KeptOutcomeError extends Error {
+  override readonly name = 'KeptOutcomeError';
 }
 
 /** A refused spec: names the field and the value, is never retried. */

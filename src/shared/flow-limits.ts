@@ -32,3 +32,8 @@ export interface ResolvedFlow {
   /** RFC 6901, into the response: the units it has really cost. */
   pointer: string | undefined;
 }
+
+/** The key that a request's limits count under. */
+export function flowKeyOf(host: string, flow: ResolvedFlow | undefined): string {
+  return flow?.key ?? host;
+}

@@ -1,9 +1,13 @@
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-/** No CR, LF, NUL or other control: a value cannot start a header of its own. */
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** RFC 9110 §5.1. */
+export const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/**
+ * RFC 9110 §5.5, with Latin-1 for its obsolete bytes. No CR, LF, NUL or other control: a value cannot
+ * start a header of its own.
+ */
+export const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** They frame the message or name its target, so they are the transport's. */
-const OWNED = new Set([
+export const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',
@@ -16,16 +20,14 @@ const OWNED = new Set([
   'upgrade',
 ]);
 
-/** RFC 9110 §5.1. */
 export function isHeaderName(text: string): boolean {
-  return TOKEN.test(text);
+  return HEADER_NAME.test(text);
 }
 
-/** RFC 9110 §5.5, with Latin-1 for its obsolete bytes. */
 export function isHeaderValue(text: string): boolean {
-  return VALUE.test(text);
+  return HEADER_VALUE.test(text);
 }
 
 export function isTransportHeader(name: string): boolean {
-  return OWNED.has(name.toLowerCase());
+  return TRANSPORT_HEADERS.has(name.toLowerCase());
 }

@@ -20,3 +20,12 @@ export function workflowTypeFor(method: unknown = 'GET'): string {
     typeof method === 'string' && METHODS.find((known) => known === method.toUpperCase());
   return name ? `patient${name[0]}${name.slice(1).toLowerCase()}` : 'patientRequest';
 }
+
+export const BATCH_WORKFLOW = 'patientBatch';
+
+const READY_MADE = new Set(['patientRequest', BATCH_WORKFLOW, ...METHODS.map(workflowTypeFor)]);
+
+/** Whether a workflow of this type is one request or batch of ours, and nothing else. */
+export function isReadyMade(workflowType: string): boolean {
+  return READY_MADE.has(workflowType);
+}

@@ -49,6 +49,7 @@ export class PatientResponse implements WireResponse {
     }
   }
 
+  /** The body as bytes; empty when there is none. */
   bytes(): Uint8Array {
     if (this.body === null) return new Uint8Array();
     return this.bodyEncoding === 'utf8'

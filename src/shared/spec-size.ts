@@ -13,16 +13,17 @@ const MAX_CALLBACK_ARGS_BYTES = 256 * 1024;
 
 /**
  * Temporal fails the whole workflow for an argument above its limit, and so does an argument that
- * cannot be written at all; this fails the request.
+ * cannot be written at all; this fails the request. `beside`: bytes of what it goes along with.
  * @throws RequestError `InvalidRequestError`
  */
-export function checkSize(spec: unknown): void {
-  checkBytes('spec', spec, MAX_SPEC_BYTES);
+export function checkSize(spec: unknown, beside = 0): void {
+  checkBytes('spec', spec, MAX_SPEC_BYTES - beside);
   const { callbackArgs } = Object(spec) as { callbackArgs?: unknown };
   checkBytes('callbackArgs', callbackArgs, MAX_CALLBACK_ARGS_BYTES);
 }
 
-function checkBytes(field: string, value: unknown, limit: number): void {
+/** @throws RequestError `InvalidRequestError` that names the field and its size */
+export function checkBytes(field: string, value: unknown, limit: number): void {
   const size = sizeOf(value);
   if (size === undefined) {
     throw invalidRequest(`${field}: expected a value that can be written as JSON`);

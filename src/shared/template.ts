@@ -3,12 +3,12 @@ import { quoteUrl } from './url.ts';
 import type { RequestSpec } from './wire.ts';
 
 /** What every request made from a template shares. */
-export type RequestTemplate = Omit<Partial<RequestSpec>, 'url' | 'requestId'> & {
+export interface RequestTemplate extends Omit<Partial<RequestSpec>, 'url' | 'requestId'> {
   /** Put before a relative URL; its path is kept. */
   baseUrl?: string;
   /** Queue of the Patient HTTP workers. Default `patient-http`. */
   taskQueue?: string;
-};
+}
 
 const BODIES = ['body', 'json', 'form', 'bodyBase64', 'multipart'] as const;
 

@@ -1,13 +1,16 @@
 import type { ErrorType, ErrorWord } from './errors.ts';
 import type { Method } from './constants.ts';
+import type { BatchResult } from './wire-batch.ts';
 
 /** Milliseconds, or a Temporal duration string such as `'30s'`. */
 export type Duration = number | string;
 
+/** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /** A secret by name; its value is resolved in the worker, at send time, and never enters history. */
 export interface SecretRef {
+  /** Its name: a function, a file or a variable of the worker has the value. */
   $secret: string;
   /** Put before the value, e.g. `'Bearer '`. */
   prefix?: string;
@@ -15,8 +18,10 @@ export interface SecretRef {
   username?: string;
 }
 
+/** A value of a parameter or of a form. */
 export type Scalar = string | number | boolean | null;
 
+/** Which endings are tried again, and when. */
 export interface RetryOptions {
   /** Tries in all. Default 3. */
   maximumAttempts?: number;
@@ -44,6 +49,7 @@ export interface CallbackRetryOptions {
   maximumInterval?: Duration;
 }
 
+/** A callback that is a workflow, started by its type. */
 export interface WorkflowCallback {
   /** Workflow type started with the callback argument. */
   workflow: string;
@@ -52,6 +58,7 @@ export interface WorkflowCallback {
   retry?: CallbackRetryOptions;
 }
 
+/** A callback that is a signal. */
 export interface SignalCallback {
   /** Signal sent with the callback argument. */
   signal: string;
@@ -59,6 +66,10 @@ export interface SignalCallback {
   workflowId: string;
 }
 
+/**
+ * What gets the outcome: a workflow type by name, one with its queue, or a signal to a running
+ * workflow.
+ */
 export type Callback = string | WorkflowCallback | SignalCallback;
 
 /** What the request workflow itself returns when there is a callback. */
@@ -72,11 +83,13 @@ export type Protocol = 'auto' | 'http1' | 'http2';
 
 /** One part of a `multipart/form-data` body, with one of `value`, `valueBase64` and `json`. */
 export interface MultipartPart {
+  /** The field's name. */
   name: string;
   /** Text. */
   value?: string;
   /** Binary. */
   valueBase64?: string;
+  /** Any JSON value. */
   json?: unknown;
   /** Makes it a file. */
   filename?: string;
@@ -106,9 +119,13 @@ export interface FlowOptions {
   cost?: number | { estimate: number; pointer: string };
 }
 
+/** Temporal's priority and fairness (see its documentation on task queues). */
 export interface PriorityOptions {
+  /** 1 goes first, 5 last; Temporal takes 3 without it. */
   priorityKey?: number;
+  /** Keys share the workers fairly; at most 64 bytes. */
   fairnessKey?: string;
+  /** The key's share; 1 without it. */
   fairnessWeight?: number;
 }
 
@@ -121,6 +138,7 @@ export interface RequestSpec {
   url: string;
   /** Default `GET`. */
   method?: Method | Lowercase<Method>;
+  /** Names in any case; an array repeats the header. */
   headers?: Record<string, string | string[] | SecretRef>;
   /** Appended to the URL's query; an array repeats the key, `null` is a bare key. */
   params?: Record<string, Scalar | Scalar[] | SecretRef>;
@@ -150,6 +168,7 @@ export interface RequestSpec {
   maxResponseSize?: number;
   /** A status outside 2xx becomes `HttpStatusError`. Default false. */
   raiseErrorResponses?: boolean;
+  /** Default: the options of the worker. */
   retry?: RetryOptions;
   /** Default `auto`: GET, HEAD, PUT, DELETE and whatever has an idempotency key. */
   resend?: Resend;
@@ -159,16 +178,21 @@ export interface RequestSpec {
   deadline?: Duration;
   /** Temporal's own crash detector. Default 3 min. */
   heartbeatTimeout?: Duration;
+  /** Gets the outcome; only where nobody waits for it: `submit`, ready-made workflows. */
   callback?: Callback;
+  /** Comes back in the callback and in the response; at most 256 KiB of JSON. */
   callbackArgs?: Json;
   /** Default `full`. */
   result?: ResultMode;
   /** Run in the worker, in this order, on the request as it is about to go out. */
   preprocessors?: string[];
+  /** Default `auto`. */
   protocol?: Protocol;
   /** Default: the worker's `proxyUrl`; `null` goes without. */
   proxyUrl?: string | SecretRef | null;
+  /** Limits that it shares with others of its key. */
   flow?: FlowOptions;
+  /** Its order among those that wait in Temporal. */
   priority?: PriorityOptions;
   /** A label and the `x-request-id` header, stable over tries and redirects. */
   requestId?: string;
@@ -176,11 +200,13 @@ export interface RequestSpec {
 
 /** A response as plain JSON. */
 export interface WireResponse {
+  /** As the server sent it; any status is a response. */
   status: number;
   /** Lower-case names; a repeated header is an array. */
   headers: Record<string, string | string[]>;
   /** `null` for HEAD, 204 and 304. */
   body: string | null;
+  /** `utf8` for text that is valid in its charset, `base64` for everything else. */
   bodyEncoding: 'utf8' | 'base64';
   /** Final URL, with its query, without secrets. */
   url: string;
@@ -188,11 +214,13 @@ export interface WireResponse {
   method: Method;
   /** URLs visited before the final one. */
   redirects: string[];
+  /** That of the spec, or the default. */
   requestId: string;
   /** The last try, all hops. */
   durationMs: number;
   /** Try number from 1. */
   attempt: number;
+  /** Those of the spec; `null` without. */
   callbackArgs: Json;
 }
 
@@ -201,14 +229,21 @@ export type Phase = 'prepare' | 'queued' | 'connect' | 'sent';
 
 /** The one detail of every failure; under 4 KB as JSON. */
 export interface FailureDetail {
+  /** The word for `type`. */
   errorType: ErrorWord;
+  /** Method, URL without its query, and what went wrong. */
   message: string;
   /** Without query, userinfo or secret. */
   url: string;
+  /** Of the request as it was made. */
   method: string;
+  /** That of the spec, or the default. */
   requestId: string;
+  /** Of the last try, all hops; 0 without one. */
   durationMs: number;
+  /** How far it came: only in `sent` the server can have acted on it. */
   phase: Phase;
+  /** Number of the last try, from 1. */
   attempt: number;
   /** Of an `HttpStatusError`; its body is cut to 2 KB. */
   response?: WireResponse & { bodyTruncated?: boolean };
@@ -217,95 +252,19 @@ export interface FailureDetail {
 /** The form of an error in callbacks and batch items. */
 export type WireError = FailureDetail & { type: ErrorType };
 
-/** How a request ended, once and for all: what is kept under its key until Temporal has it. */
-export type Outcome =
-  { kind: 'response'; response: WireResponse } | { kind: 'error'; error: WireError };
-
-/** How an item of a batch ended in one activity: for good, or with a try that is to be repeated. */
-export type Settled = Outcome | { kind: 'retry'; delay: number; error: WireError };
-
-/** How much of each outcome a batch's own result has. */
-export type KeepMode = 'all' | 'status' | 'none';
-
-/** Gives a batch its requests page by page: an activity of the user's. */
-export interface ActivitySource {
-  /** Called with a cursor, `null` at first, and `args`; gives a {@link SourcePage}. */
-  activity: string;
-  taskQueue: string;
-  args?: Json[];
-}
-
-export interface SourcePage {
-  requests: (string | RequestSpec)[];
-  /** Of the next page; `null` or left out after the last one. */
-  cursor?: Json;
-}
-
-/** A file of JSON lines that all workers can reach. */
-export interface BatchFile {
-  file: string;
-}
-
-/** Takes a batch's outcomes: an activity of the user's, called with {@link SinkItem}s. */
-export interface ActivitySink {
-  activity: string;
-  taskQueue: string;
-}
-
-/** At least once for each item; `index` says which. */
-export type SinkItem = { index: number } & BatchOutcome;
-
-export type BatchOutcome = { response: WireResponse } | { error: WireError };
-
-/** Many requests as one workflow. */
-export interface BatchSpec {
-  /** At most 2 MB of JSON in all; `source` takes any number. */
-  requests?: (string | RequestSpec)[];
-  source?: ActivitySource | BatchFile;
-  /** Fields that all requests share; a request's own win, headers and params are merged. */
-  defaults?: Partial<RequestSpec>;
-  /** Requests per activity. Default 200, at most 1,000. */
-  chunkSize?: number;
-  /** Activities at once, over all workers. Default 10, at most 100. */
-  concurrency?: number;
-  /** What `outcomes` holds. Default `all`; `none` leaves it out. */
-  keep?: KeepMode;
-  /** Gets every outcome in full, as they come. */
-  sink?: BatchFile | ActivitySink;
-  /** Runs once, when the batch has ended. Those of single requests are in `requests` or `defaults`. */
-  callback?: Callback;
-  callbackArgs?: Json;
-}
-
-export interface BatchResult {
-  /** In the order of the requests; without a sink, unless `keep` is `none`. */
-  outcomes?: BatchOutcome[];
-  /** Requests with a response, whatever its status. */
-  succeeded: number;
-  failed: number;
-  sink?: BatchFile | ActivitySink;
-}
-
-/** Answer of the query `progress` of a running batch. */
-export interface BatchProgressReport {
-  /** Requests known so far; of a source that has not ended, those it has given. */
-  total: number;
-  succeeded: number;
-  failed: number;
-  /** In activities under way. */
-  running: number;
-  /** Waiting for their next try. */
-  retrying: number;
-}
-
 /** The one argument of a callback workflow or signal. */
 export interface CallbackArgument {
+  /** Of the request; of a batch `<workflow id>/<run id>`. */
   requestId: string;
+  /** Which of the following there is. */
   outcome: 'response' | 'error';
+  /** With the outcome `response`. */
   response?: WireResponse;
+  /** With the outcome `error`: a failure, a refused spec, a cancel, the deadline. */
   error?: WireError;
   /** In place of `response` when a batch has ended. */
   batch?: Omit<BatchResult, 'outcomes'>;
+  /** Those of the spec; `null` without. */
   callbackArgs: Json;
   /** The request workflow; `runId` is its original run. */
   request: { workflowId: string; runId: string };

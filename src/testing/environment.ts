@@ -18,11 +18,13 @@ export interface TestEnvironmentOptions extends Omit<Partial<PatientWorkerOption
   address?: string;
   /** For a development server of its own. */
   server?: TemporalServerOptions;
+  /** For the HTTP server to call. */
   target?: TargetServerOptions;
   /** A worker for your own workflows and activities. @default none */
   user?: Omit<WorkerOptions, 'connection' | 'namespace' | 'taskQueue'> & { taskQueue?: string };
 }
 
+/** Everything that {@link startTestEnvironment} has started; disposing ends it. */
 export interface TestEnvironment extends AsyncDisposable {
   /** `host:port` of Temporal. */
   readonly address: string;

@@ -7,13 +7,13 @@ import type { Ending } from '../processor/task-handler.ts';
 import type { BatchInput } from '../processor/batch-task.ts';
 import type { TaskInput } from '../processor/task.ts';
 import type { ControlActivities, RequestActivities } from '../shared/activities.ts';
-import type { ItemResult } from '../shared/batch.ts';
 import type { WireResponse } from '../shared/wire.ts';
 import { InlineProcessor, resultOf, type InlineOptions } from './inline-processor.ts';
 
 /** A cancel is known to the server before the control activity starts; its answer takes a moment. */
 const CANCEL_PATIENCE = 5_000;
 
+/** Activities for a plain worker; disposing of them aborts what is in flight. */
 export interface InlineActivities extends RequestActivities, ControlActivities, AsyncDisposable {}
 
 /**
@@ -24,79 +24,68 @@ export interface InlineActivities extends RequestActivities, ControlActivities, 
  *
  * @example
  * const activities = createInlineActivities({ respond: ({ url }) => ({ json: { url } }) });
- * const worker = await Worker.create({ …, taskQueue: 'patient-http:requests', activities });
+ * const worker = await Worker.create({ taskQueue: 'patient-http:requests', activities });
  */
 export function createInlineActivities(options: InlineOptions = {}): InlineActivities {
   const inline = new InlineProcessor(options);
   return {
-    ...createControlActivities(inline.liveness, inline.options),
+    ...createControlActivities(inline.liveness, inline.held, inline.options),
     async submitRequest(spec, context) {
       const activity = Context.current();
-      let running: { input: TaskInput; ending: Promise<Ending> } | undefined;
-      const processor = {
-        submitBatch: refuseBatch,
-        async submit(received: TaskInput) {
+      return completeHere(inline, async (running) => {
+        const submit = async (received: TaskInput): Promise<void> => {
           const input = onLocalClock(received, activity.info);
-          running = { input, ending: inline.attempt(input) };
-        },
-      };
-      try {
-        return await createRequestActivities(processor, inline.options).submitRequest(
-          spec,
-          context,
-        );
-      } catch (error) {
-        if (!(error instanceof CompleteAsyncError) || !running) throw error;
-      }
-      const { input, ending } = running;
-      const cancel = (): Promise<void> => inline.liveness.cancel(input.key);
-      if (activity.cancellationSignal.aborted) await cancel();
-      activity.cancellationSignal.addEventListener('abort', cancel, { once: true });
-      const alive = setInterval(
-        () => activity.heartbeat(input.progress),
-        input.heartbeatTimeout / 3,
-      );
-      try {
-        return await report(activity, input, await ending);
-      } finally {
-        clearInterval(alive);
-      }
+          const ended = inline.attempt(input);
+          running(input, async () => report(activity, input, await ended));
+        };
+        const processor = { submit, submitBatch: notSubmitted };
+        await createRequestActivities(processor, inline.options).submitRequest(spec, context);
+      });
     },
     async submitBatch(chunk, context) {
-      const activity = Context.current();
-      let running: { input: BatchInput; results: Promise<ItemResult[]> } | undefined;
-      const processor = {
-        submit: refuseBatch,
-        async submitBatch(input: BatchInput) {
-          running = { input, results: inline.attemptBatch(input) };
-        },
-      };
-      try {
-        return await createRequestActivities(processor, inline.options).submitBatch(chunk, context);
-      } catch (error) {
-        if (!(error instanceof CompleteAsyncError) || !running) throw error;
-      }
-      const { input, results } = running;
-      const cancel = (): Promise<void> => inline.liveness.cancel(input.key);
-      if (activity.cancellationSignal.aborted) await cancel();
-      activity.cancellationSignal.addEventListener('abort', cancel, { once: true });
-      const alive = setInterval(
-        () => activity.heartbeat(input.progress),
-        input.heartbeatTimeout / 3,
-      );
-      try {
-        return await results;
-      } finally {
-        clearInterval(alive);
-      }
+      return completeHere(inline, async (running) => {
+        const submitBatch = async (input: BatchInput): Promise<void> => {
+          const results = inline.attemptBatch(input);
+          running(input, () => results);
+        };
+        const processor = { submit: notSubmitted, submitBatch };
+        await createRequestActivities(processor, inline.options).submitBatch(chunk, context);
+      });
     },
     [Symbol.asyncDispose]: () => inline[Symbol.asyncDispose](),
   };
 }
 
 /** Each activity makes but its own kind of task. */
-function refuseBatch(): never {
+function notSubmitted(): never {
   throw new TypeError('A defect: the activity submitted what is not its own');
+}
+
+type Running<T> = (input: TaskInput | BatchInput, result: () => Promise<T>) => void;
+
+/** Stays in the activity until what it submits has ended, instead of completing it later. */
+async function completeHere<T>(
+  inline: InlineProcessor,
+  submit: (running: Running<T>) => Promise<void>,
+): Promise<T> {
+  const activity = Context.current();
+  let running: { input: TaskInput | BatchInput; result: () => Promise<T> } | undefined;
+  try {
+    await submit((input, result) => (running = { input, result }));
+  } catch (error) {
+    if (!(error instanceof CompleteAsyncError)) throw error;
+  }
+  if (!running) throw notSubmitted();
+  const { input, result } = running;
+  const cancel = (): Promise<void> => inline.liveness.cancel(input.key);
+  if (activity.cancellationSignal.aborted) await cancel();
+  activity.cancellationSignal.addEventListener('abort', cancel, { once: true });
+  const alive = setInterval(() => activity.heartbeat(input.progress), input.heartbeatTimeout / 3);
+  try {
+    return await result();
+  } finally {
+    clearInterval(alive);
+  }
 }
 
 async function report(

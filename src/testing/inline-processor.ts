@@ -1,6 +1,6 @@
 import { CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import { finalFailure, retryFailure, returnFailure } from '../completion/failure.ts';
-import { resultsOf } from '../completion/batch-results.ts';
+import { encodeResults } from '../completion/batch-results.ts';
 import { encodeOutcome } from '../completion/outcome.ts';
 import { checkFunctions } from '../config/functions.ts';
 import { resolveOptions, type PatientOptions, type ResolvedOptions } from '../config/options.ts';
@@ -8,16 +8,18 @@ import { createTlsContext } from '../config/tls-context.ts';
 import { Flow } from '../flow/flow.ts';
 import { MemoryLedger } from '../flow/memory.ts';
 import { createTransport, type TransportFunctions } from '../http/transport.ts';
+import { HeldOutcomes } from '../liveness/held-outcomes.ts';
 import { MemoryLiveness } from '../liveness/memory.ts';
 import { Processor } from '../processor/processor.ts';
 import type { BatchInput, BatchTask } from '../processor/batch-task.ts';
 import type { BatchHandler, Ending, TaskHandler } from '../processor/task-handler.ts';
 import type { RequestTask, TaskInput } from '../processor/task.ts';
 import type { Transport } from '../processor/transport.ts';
-import { fitItems, type ItemResult } from '../shared/batch.ts';
+import type { ItemResult } from '../shared/batch.ts';
 import { failureDetail } from '../shared/failure.ts';
 import type { Log } from '../shared/log.ts';
 import { keyString } from '../shared/request-key.ts';
+import { responseOf } from '../shared/outcome.ts';
 import type { WireResponse } from '../shared/wire.ts';
 import { answeringTransport, type Respond } from './answers.ts';
 
@@ -31,7 +33,8 @@ export interface InlineOptions extends PatientOptions, TransportFunctions {
 export class InlineProcessor implements AsyncDisposable {
   readonly options: ResolvedOptions;
   readonly liveness = new MemoryLiveness();
-  readonly #handler = new InlineHandler(this.liveness);
+  readonly held = new HeldOutcomes();
+  readonly #handler = new InlineHandler(this.liveness, this.held);
   readonly #transport: Transport;
   readonly #processor: Processor;
   #started: Promise<void> | undefined;
@@ -57,29 +60,22 @@ export class InlineProcessor implements AsyncDisposable {
   }
 
   async attempt(input: TaskInput): Promise<Ending> {
-    await (this.#started ??= this.#processor.start());
-    const { admission } = this.#processor;
-    await admission.reserve(new AbortController().signal);
+    await this.#permit();
     const ending = this.#handler.endingOf(keyString(input.key));
-    try {
-      await this.#processor.submit(input);
-    } finally {
-      admission.release();
-    }
+    await this.#processor.submit(input).finally(() => this.#processor.admission.release());
     return ending;
   }
 
   async attemptBatch(input: BatchInput): Promise<ItemResult[]> {
-    await (this.#started ??= this.#processor.start());
-    const { admission } = this.#processor;
-    await admission.reserve(new AbortController().signal);
+    await this.#permit();
     const results = this.#handler.resultsOf(keyString(input.key));
-    try {
-      await this.#processor.submitBatch(input);
-    } finally {
-      admission.release();
-    }
+    await this.#processor.submitBatch(input).finally(() => this.#processor.admission.release());
     return results;
+  }
+
+  async #permit(): Promise<void> {
+    await (this.#started ??= this.#processor.start());
+    await this.#processor.admission.reserve(new AbortController().signal);
   }
 
   /** Aborts what is still in flight. */
@@ -94,8 +90,8 @@ export function resultOf(ending: Ending): WireResponse {
   switch (ending.kind) {
     case 'outcome': {
       const { outcome } = ending;
-      if (outcome.kind === 'response') return outcome.response;
-      throw finalFailure(outcome.error);
+      if (outcome.kind === 'error') throw finalFailure(outcome.error);
+      return responseOf(outcome);
     }
     case 'retry': {
       const { error, delay } = ending;
@@ -117,11 +113,13 @@ export function resultOf(ending: Ending): WireResponse {
 /** Gives endings to those who wait in this process. */
 class InlineHandler implements TaskHandler, BatchHandler {
   readonly #liveness: MemoryLiveness;
+  readonly #held: HeldOutcomes;
   readonly #waitingBatches = new Map<string, (results: ItemResult[]) => void>();
   readonly #waiting = new Map<string, ((ending: Ending) => void)[]>();
 
-  constructor(liveness: MemoryLiveness) {
+  constructor(liveness: MemoryLiveness, held: HeldOutcomes) {
     this.#liveness = liveness;
+    this.#held = held;
   }
 
   /** A later attempt that attaches to a running one waits for the same ending. */
@@ -142,7 +140,7 @@ class InlineHandler implements TaskHandler, BatchHandler {
     await this.#liveness.release(batch.key, batch.attempt);
     const resolve = this.#waitingBatches.get(batch.id);
     this.#waitingBatches.delete(batch.id);
-    resolve?.(fitItems(resultsOf(batch), batch.maxBytes));
+    resolve?.((await encodeResults({ encode }, this.#held, batch)).results);
   }
 
   resultsOf(id: string): Promise<ItemResult[]> {
@@ -161,10 +159,13 @@ class InlineHandler implements TaskHandler, BatchHandler {
   end(): void {}
 }
 
+async function encode(_: unknown, value: unknown) {
+  return [defaultPayloadConverter.toPayload(value)];
+}
+
 /** A response that is too large for Temporal is an error here too. */
 async function withinLimits(task: RequestTask, ending: Ending & { kind: 'outcome' }) {
-  const encode = async (_: unknown, value: unknown) => [defaultPayloadConverter.toPayload(value)];
-  const { outcome } = await encodeOutcome({ encode }, task, ending.outcome);
+  const { outcome } = await encodeOutcome({ encode, encodeLarge: undefined }, task, ending.outcome);
   return { kind: 'outcome' as const, outcome };
 }
 

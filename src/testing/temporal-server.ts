@@ -17,6 +17,7 @@ const TAIL_LINES = 20;
  */
 const DYNAMIC_CONFIG = { 'history.eventsCacheMaxSizeBytes': String(64 * 1024 * 1024) };
 
+/** How the development server is started. */
 export interface TemporalServerOptions {
   /** Path of the Temporal CLI. @default found by {@link findTemporalCli} */
   cli?: string;
@@ -38,6 +39,7 @@ export interface TemporalServerOptions {
   log?: (line: string) => void;
 }
 
+/** A Temporal development server of its own, in a process of its own. */
 export interface TemporalServer extends AsyncDisposable {
   /** `127.0.0.1:<port>`, ready for `Connection.connect({ address })`. */
   readonly address: string;

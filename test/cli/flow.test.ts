@@ -20,6 +20,7 @@ test('patient flow: set, show, pause, resume, list, clear', async () => {
   expect(await flow('pause', 'api.test')).toMatchObject([{ paused: true }]);
   expect(await flow('list')).toMatchObject([{ key: 'api.test', paused: true, override: limits }]);
   expect(await flow('resume', 'api.test')).toMatchObject([{ paused: false, override: limits }]);
+  expect(await flow('--json')).toMatchObject([{ key: 'api.test' }]);
   expect(await flow('set', 'api.test', '--clear')).toMatchObject([{ override: {} }]);
 });
 
@@ -27,9 +28,15 @@ test('wrong arguments are one line', async () => {
   const env = { PATIENT_REDIS_URL: 'redis://127.0.0.1:1' };
   const wrong = async (...args: string[]) => {
     const { code, stderr } = await run(['dist/src/cli/main.js', 'flow', ...args], env);
-    expect(code).toBe(1);
+    expect(code).toBe(args[0] === 'list' ? 1 : 2);
     return stderr.trim();
   };
+  expect(await wrong('set', 'api', '--rate', '')).toBe(
+    'patient: limits.rate: expected a number above 0, got ""',
+  );
+  expect(await wrong('set', 'api', '--rate', '1', '--clear')).toBe(
+    'patient: --clear: expected no limits beside it, got some',
+  );
   expect(await wrong('set', 'api', '--rate', '0')).toBe(
     'patient: limits.rate: expected a number above 0, got 0',
   );

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import type { Writable } from 'node:stream';
 import { waitFor } from '../support/wait-for.ts';
 
 /** Also for whoever runs this from dist. */
@@ -15,6 +16,9 @@ export interface Result {
 }
 
 export interface RunningProcess extends AsyncDisposable {
+  /** Open when it was asked for. */
+  readonly stdin: Writable | null;
+  readonly pid: number | undefined;
   readonly stdout: string;
   readonly stderr: string;
   /** Resolves once standard output or standard error has this. */
@@ -25,21 +29,27 @@ export interface RunningProcess extends AsyncDisposable {
 }
 
 /** A script of dist, or the Temporal CLI, as a process; killed when the test leaves it behind. */
-export function start(command: string[], env: Record<string, string> = {}): RunningProcess {
+export function start(
+  command: string[],
+  env: Record<string, string> = {},
+  { stdin = 'ignore' }: { stdin?: 'ignore' | 'pipe' } = {},
+): RunningProcess {
   const [file = '', ...args] = command;
   const isScript = file.startsWith('dist/');
   const child = spawn(isScript ? process.execPath : file, isScript ? command : args, {
     cwd: root,
     env: { ...cleanEnvironment(), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
   });
   const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const printed = (): string => stdout + stderr;
   return {
+    stdin: child.stdin,
+    pid: child.pid,
     get stdout() {
       return stdout;
     },
@@ -66,8 +76,14 @@ export function start(command: string[], env: Record<string, string> = {}): Runn
   };
 }
 
-export async function run(command: string[], env?: Record<string, string>): Promise<Result> {
-  await using child = start(command, env);
+/** `input` is what it reads from standard input; without, that is empty. */
+export async function run(
+  command: string[],
+  env?: Record<string, string>,
+  input?: string,
+): Promise<Result> {
+  await using child = start(command, env, { stdin: input === undefined ? 'ignore' : 'pipe' });
+  child.stdin?.end(input);
   return await child.end();
 }
 

@@ -43,6 +43,9 @@ const flags: Wrong[] = [
   [null, undefined, 'expected true or false'],
 ];
 
+const METRICS =
+  'expected prometheus://address:port, or grpc://, grpcs://, http:// or https:// and a collector';
+
 const names: Wrong[] = [
   ['', undefined, 'expected 1 to 1000 characters'],
   [5, undefined, 'expected 1 to 1000 characters'],
@@ -119,6 +122,30 @@ const WRONG: Record<string, Wrong[]> = {
     ['for ever', 'for ever', 'expected a day or more'],
     [Infinity, undefined, 'expected a day or more'],
   ],
+  listen: [
+    ['8080', '8080', 'expected host:port such as 127.0.0.1:8080'],
+    ['localhost:65536', 'localhost:65536', 'expected host:port such as 127.0.0.1:8080'],
+    ['http://localhost:80', 'http://localhost:80', 'expected host:port such as 127.0.0.1:8080'],
+    ['::1:80', '::1:80', 'expected host:port such as 127.0.0.1:8080'],
+    ['[1:2]:80', '[1:2]:80', 'expected host:port such as 127.0.0.1:8080'],
+    [8080, undefined, 'expected host:port such as 127.0.0.1:8080'],
+  ],
+  metrics: [
+    ...[
+      '9464',
+      'localhost:9464',
+      'prometheus://localhost:9464',
+      'prometheus://127.0.0.1',
+      'ftp://a',
+    ].map((text): Wrong => [text, text, METRICS]),
+    [9464, undefined, METRICS],
+  ],
+  tracing: flags,
+  dashboard: flags,
+  temporalUi: [
+    ['localhost:8233', 'localhost:8233', 'expected an http:// or https:// URL'],
+    [8233, undefined, 'expected an http:// or https:// URL'],
+  ],
   deployment: [['v1', undefined, 'expected { name, buildId }']],
   'deployment.name': names,
   'deployment.buildId': names,
@@ -175,6 +202,13 @@ describe('further refusals', () => {
     ['10.0.0.0/8/8', 'got "10.0.0.0/8/8"'],
     ['0x7f.0.0.1', 'got "0x7f.0.0.1"'],
     ['::/129', 'got "::/129"'],
+    ['10.0.0.1:0', 'got "10.0.0.1:0"'],
+    ['10.0.0.1:65536', 'got "10.0.0.1:65536"'],
+    ['10.0.0.0/8:80', 'got "10.0.0.0/8:80"'],
+    ['[::1/128]:80', 'got "[::1/128]:80"'],
+    ['[10.0.0.1]:80', 'got "[10.0.0.1]:80"'],
+    ['localhost:80', 'got "localhost:80"'],
+    [':80', 'got ":80"'],
     ['localhost', 'got "localhost"'],
     ['', 'got ""'],
   ])('%s is no network', (address, got) => {
@@ -302,6 +336,8 @@ describe('payload options', () => {
     'file:///',
     `http://:${SECRET}@host`,
     's3:bucket',
+    's3://bucket?region=eu-north-1',
+    'file:///var/payloads?mode=0700',
     'redis:///',
   ])('payloadStore %s, without showing what can hold a password', (payloadStore) => {
     expect(configError(() => resolveOptions({ payloadStore }))).toBe(
@@ -318,6 +354,12 @@ describe('payload options', () => {
         'bucket a lifecycle rule',
     );
   });
+});
+
+test('a dashboard without an address to serve it at is refused', () => {
+  expect(configError(() => resolveOptions({ dashboard: true }))).toBe(
+    'dashboard: expected `listen`, the address to serve it at, got none',
+  );
 });
 
 describe('accepted options', () => {
@@ -356,6 +398,8 @@ describe('accepted options', () => {
       payloadThreshold: 64 * 1024,
       flow: {},
       maxWaiting: 1000,
+      tracing: false,
+      dashboard: false,
       logLevel: 'info',
     });
   });
@@ -391,7 +435,7 @@ describe('accepted options', () => {
       maxRetryAfter: 0,
     },
     allowPrivateAddresses: true,
-    allowAddresses: ['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1'],
+    allowAddresses: ['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1', '10.0.0.1:80', '[::1]:80'],
     allowHosts: ['API.example.', '*.Müller.example', 'under_score', 'localhost'],
     denyHosts: ['*.internal'],
     compress: true,
@@ -404,6 +448,11 @@ describe('accepted options', () => {
       openai: { rate: 1e5, period: '1m', breaker: { failures: 5, openFor: '30s' } },
     },
     maxWaiting: 1,
+    listen: '[::1]:8080',
+    metrics: 'prometheus://[::]:9464',
+    tracing: true,
+    dashboard: true,
+    temporalUi: 'https://temporal.example.com/ui/',
     deployment: { name: 'n', buildId: 'b' },
     logLevel: 'trace',
   };
@@ -416,8 +465,17 @@ describe('accepted options', () => {
       leaseTtl: 1000,
       proxyUrl: 'http://user:pass@proxy.example:3128/',
       noProxy: ['*.internal', 'db.example', '10.0.0.0/8', '::1/128'],
+      listen: { host: '::1', port: 8080 },
+      temporalUi: 'https://temporal.example.com/ui',
       retry: { ...given.retry, initialInterval: 2000, maximumInterval: 2000 },
-      allowAddresses: ['10.0.0.0/8', '192.168.1.7/32', 'fd00::/8', '::1/128'],
+      allowAddresses: [
+        '10.0.0.0/8',
+        '192.168.1.7/32',
+        'fd00::/8',
+        '::1/128',
+        '10.0.0.1:80',
+        '[::1]:80',
+      ],
       allowHosts: ['api.example', '*.xn--mller-kva.example', 'under_score', 'localhost'],
       encryptionKeys: [
         { id: 'a.1', key: createSecretKey(Buffer.alloc(32, 1)) },

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RequestSpec, WireResponse } from '../../src/index.ts';
 import { start, type RunningProcess } from '../cli/process.ts';
 import { startEnvironment, type Environment } from '../support/environment.ts';
@@ -7,12 +7,10 @@ import { failureOf } from '../temporal/support/outcomes.ts';
 
 /** A process is missed after this; it takes another moment to have the next one take over. */
 const HEARTBEAT_TIMEOUT = 2_000;
-const NOTICED = 20_000;
+const NOTICED = 60_000;
 
 /** Its own worker runs the workflows: only the requests' owners are killed. */
 let env: Environment;
-
-vi.setConfig({ testTimeout: 60_000 });
 
 beforeAll(async () => {
   env = await startEnvironment();

@@ -36,7 +36,8 @@ test(
     const renewals = 2 * (traffic.ms / (LEASE_TTL / 3) + 1);
     expect(traffic.scripts).toBeGreaterThan(0);
     expect(traffic.scripts).toBeLessThanOrEqual(renewals);
-    const beats = COUNT * (traffic.ms / (HEARTBEAT_TIMEOUT / 3));
+    // One that a busy machine delayed is followed by the next at its own time.
+    const beats = 2 * COUNT * (traffic.ms / (HEARTBEAT_TIMEOUT / 3));
     expect(traffic.heartbeats).toBeGreaterThan(0);
     expect(traffic.heartbeats).toBeLessThanOrEqual(beats);
 

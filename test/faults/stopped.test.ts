@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { expect, inject, test, vi } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { requestError, type RequestSpec } from '../../src/index.ts';
 import type { RequestHandle } from '../../src/client.ts';
 import { startTlsServer } from '../http/support.ts';
@@ -12,8 +12,6 @@ import { startCaller, tally } from './caller.ts';
 
 const RECOVERED = 60_000;
 const CERTIFICATE = fileURLToPath(new URL('../http/tls/cert.pem', import.meta.url));
-
-vi.setConfig({ testTimeout: 120_000 });
 
 /** Whether Temporal has the mark, without which the request is not sent. */
 async function isMarked(fleet: Fleet, { requestId }: RequestHandle): Promise<boolean> {
@@ -40,7 +38,7 @@ test('a process is stopped for longer than its lease: no POST is sent twice', as
       return { method, url: target.url(path), heartbeatTimeout: 5_000 };
     }),
   );
-  await target.waitFor(({ inFlight }) => inFlight === 2 * COUNT, 30_000);
+  await target.waitFor(({ inFlight }) => inFlight === 2 * COUNT);
 
   stopped.kill('SIGSTOP');
   const leases = `patient:{default/${taskQueue}}:leases`;
@@ -68,7 +66,7 @@ test('stopped between the mark and the first byte: sent by nobody else', async (
   const stopped = await fleet.worker({ TEMPORAL_ADDRESS: network.address });
   const post = await fleet.patient.submit.post(target.url('/echo'), { json: { amount: 1 } });
   // The connection stands, and the mark is on its way: its answer does not arrive.
-  await target.waitFor(({ connections }) => connections === 1, 20_000);
+  await target.waitFor(({ connections }) => connections === 1);
   network.freezeAnswers();
   await waitFor(() => isMarked(fleet, post));
   stopped.kill('SIGSTOP');
@@ -111,7 +109,7 @@ test('a POST whose sender is killed before the mark is sent once, by another', a
   const victim = await fleet.worker();
   const url = `https://127.0.0.1:${(door.address() as AddressInfo).port}/`;
   const post = await fleet.patient.submit.post(url, { json: { amount: 1 } });
-  await waitFor(() => sockets.length === 1, { timeout: 20_000 });
+  await waitFor(() => sockets.length === 1);
   expect(await isMarked(fleet, post)).toBe(false);
   victim.kill('SIGKILL');
   await fleet.worker();

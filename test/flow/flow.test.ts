@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Flow } from '../../src/flow/flow.ts';
-import type { Permit, Seen } from '../../src/flow/port.ts';
+import { Flow } from '../../src/flow/flow.ts';
+import { MemoryLedger } from '../../src/flow/memory.ts';
+import type { Later, Permit, Seen } from '../../src/flow/port.ts';
+import type { FlowLimits } from '../../src/shared/flow-limits.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 import { waitFor } from '../support/wait-for.ts';
 import {
@@ -15,11 +18,9 @@ import {
   startMember,
   type Member,
 } from './processes.ts';
-import { worstExcess, type Sent } from './windows.ts';
+import { mostIn, worstExcess, watchLateness, type Sent } from './windows.ts';
 
 const never = new AbortController().signal;
-/** ms: a permit is used within 100 ms of its time; the rest is this machine's. */
-const LATENESS = 150;
 const busy = (retryAfter: number): Seen => ({ ...OK, status: 429, retryAfter });
 
 let server: RedisServer;
@@ -44,6 +45,7 @@ describe.each(kinds)('%s', (_, start) => {
     await using member = await start();
     const limits = { rate: 100, period: 1_000 };
     const sent: Sent[] = [];
+    const together = watchLateness();
     const began = performance.now();
     await Promise.all(
       Array.from({ length: 200 }, async () => {
@@ -52,8 +54,30 @@ describe.each(kinds)('%s', (_, start) => {
         permit.release(OK);
       }),
     );
-    expect(worstExcess(sent, limits)).toBeLessThanOrEqual(1 + LATENESS / 10);
+    expect(mostIn(sent, 1_000)).toBeLessThanOrEqual(101 + together(limits));
     expect(performance.now() - began).toBeGreaterThan(1_980);
+  });
+
+  test('a process that stalls again and again sends no more than the rate in any second', async () => {
+    await using member = await start();
+    const limits = { rate: 200, period: 1_000, burst: 5 };
+    const sent: Sent[] = [];
+    const stalls = setInterval(() => {
+      const until = performance.now() + 80;
+      while (performance.now() < until);
+    }, 300);
+    try {
+      await Promise.all(
+        Array.from({ length: 400 }, async () => {
+          const permit = await pass(member.flow, 'stalls', limits);
+          sent.push({ at: performance.now() });
+          permit.release(OK);
+        }),
+      );
+    } finally {
+      clearInterval(stalls);
+    }
+    expect(mostIn(sent, 1_000)).toBeLessThanOrEqual(205);
   });
 
   test('concurrency: never more at once, all of it used, in order', async () => {
@@ -77,13 +101,14 @@ describe.each(kinds)('%s', (_, start) => {
 
   test('a burst goes at once, and then the rate', async () => {
     await using member = await start();
-    const limits = { rate: 20, period: 1_000, burst: 10 };
+    const limits = { rate: 5, period: 1_000, burst: 10 };
     const began = performance.now();
     for (let i = 0; i < 10; i++) (await pass(member.flow, 'burst', limits)).release(OK);
     const burst = performance.now() - began;
-    for (let i = 0; i < 10; i++) (await pass(member.flow, 'burst', limits)).release(OK);
-    expect(performance.now() - began).toBeGreaterThan(480);
-    expect(burst).toBeLessThan(480);
+    for (let i = 0; i < 5; i++) (await pass(member.flow, 'burst', limits)).release(OK);
+    expect(performance.now() - began).toBeGreaterThan(980);
+    // At the rate alone they take two seconds.
+    expect(burst).toBeLessThan(1_900);
   });
 
   test('a cost takes as much; what was really used is settled', async () => {
@@ -99,12 +124,31 @@ describe.each(kinds)('%s', (_, start) => {
 
   test('what an estimate had too much comes back', async () => {
     await using member = await start();
-    const limits = { rate: 100, period: 1_000, burst: 100 };
+    const limits = { rate: 100, period: 10_000, burst: 100 };
     const first = await pass(member.flow, 'refund', limits, { cost: 100, pointer: '/total' });
     first.release({ ...OK, body: '{"total":0}' });
     const began = performance.now();
     await pass(member.flow, 'refund', limits, { cost: 100 });
-    expect(performance.now() - began).toBeLessThan(900);
+    expect(performance.now() - began).toBeLessThan(9_000);
+  });
+
+  test('estimates four times too high do not keep a budget from being used', async () => {
+    await using member = await start();
+    const limits = { rate: 1_000, period: 1_000, burst: 4_000 };
+    const cost = { cost: 40, pointer: '/total' };
+    const sent: Sent[] = [];
+    const began = performance.now();
+    await Promise.all(
+      Array.from({ length: 400 }, async () => {
+        const permit = await pass(member.flow, 'estimates', limits, cost);
+        sent.push({ at: performance.now(), cost: 10 });
+        await pause(200);
+        permit.release({ ...OK, body: '{"total":10}' });
+      }),
+    );
+    // By the estimates they take 12 s.
+    expect(performance.now() - began).toBeLessThan(9_000);
+    expect(worstExcess(sent, limits)).toBeLessThanOrEqual(limits.burst);
   });
 
   test('one that gives up leaves no trace', async () => {
@@ -119,6 +163,29 @@ describe.each(kinds)('%s', (_, start) => {
     held.release(OK);
     (await next).release(OK);
     await expect.poll(async () => (await member.flow.admin.show('abort')).inFlight).toBe(0);
+  });
+
+  test('one that has ended holds nothing any more, where only a rate limits too', async () => {
+    await using member = await start();
+    const { admin } = member.flow;
+    (await pass(member.flow, 'ended', { rate: 100, period: 1_000 })).release(OK);
+    await expect.poll(async () => (await admin.show('ended')).inFlight).toBe(0);
+  });
+
+  test('who only names a key has its limits, and leaves them as they are', async () => {
+    await using member = await start();
+    const { flow } = member;
+    const one = { concurrency: 1 };
+    expect(await mostAtOnce([flow], [one, {}, one, {}, {}])).toBe(1);
+    // Also when nothing of it is under way.
+    expect(await mostAtOnce([flow], [{}, {}])).toBe(1);
+    await flow.admin.set('named', { concurrency: 3 });
+    const three = await Promise.all([1, 2, 3].map(() => pass(flow, 'named', {})));
+    for (const permit of three) permit.release(OK);
+    await flow.admin.set('named', undefined);
+    await waitFor(async () => (await flow.admin.show('named')).limits.concurrency === 1);
+    expect(await mostAtOnce([flow], [{}, {}])).toBe(1);
+    expect(await mostAtOnce([flow], [{ concurrency: 2 }, {}, {}, {}])).toBe(2);
   });
 
   test('Retry-After: nothing goes until it is over, and then slowly', async () => {
@@ -143,6 +210,23 @@ describe.each(kinds)('%s', (_, start) => {
     expect(Math.min(...times)).toBeGreaterThan(690);
     // One at a time in the first second, two in the next.
     expect(most).toBeLessThanOrEqual(2);
+  });
+
+  test('after a cool-down a rate comes back slowly too', async () => {
+    await using member = await start();
+    const limits = { rate: 100, period: 1_000, burst: 100 };
+    const first = await pass(member.flow, 'ramp', limits);
+    first.release(busy(300));
+    const began = performance.now();
+    const times: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      const permit = await pass(member.flow, 'ramp', limits);
+      times.push(performance.now() - began);
+      permit.release(OK);
+    }
+    expect(times[0]).toBeGreaterThan(290);
+    // A tenth of the burst, and then of the rate.
+    expect(times[19]! - times[0]!).toBeGreaterThan(600);
   });
 
   test('a breaker opens, lets one through, and closes when that one succeeds', async () => {
@@ -200,12 +284,17 @@ describe.each(kinds)('%s', (_, start) => {
     expect((await admin.list()).map(({ key }) => key)).toEqual(['host']);
   });
 
+  test('changes at run time reach those that wait', async () => {
+    await using member = await start();
+    await changes(member.flow, member.flow);
+  });
+
   test('long waits are sent away: a crowd, a slow rate, a long cool-down', async () => {
     await using member = await start();
     const { flow } = member;
     const minute = {
       key: 'slow',
-      limits: { rate: 1, period: 20_000 },
+      limits: { rate: 1, period: 19_000 },
       cost: 1,
       pointer: undefined,
     };
@@ -219,6 +308,20 @@ describe.each(kinds)('%s', (_, start) => {
       true,
     );
 
+    // By what those before it take, and not what a burst lets go at once.
+    const budget = {
+      ...{ key: 'budget', cost: 1_000, pointer: undefined },
+      limits: { rate: 60_000, period: 60_000, burst: 50_000 },
+    };
+    const gone = new AbortController();
+    setMaxListeners(0, gone.signal);
+    const turns = Array.from({ length: 200 }, () => flow.acquire('host', budget, gone.signal)!);
+    expect(await sentAway(turns[199])).toBeGreaterThan(60_000);
+    expect((await Promise.all(turns.slice(0, 50))).some((turn) => 'later' in turn)).toBe(false);
+    gone.abort(new Error('enough'));
+    const ended = await Promise.allSettled(turns);
+    expect(ended.filter(({ status }) => status === 'rejected').length).toBeLessThan(70);
+
     const cool = { key: 'away', limits: { concurrency: 1 }, cost: 1, pointer: undefined };
     const held = await pass(flow, 'away', cool.limits);
     const queued = flow.acquire('host', cool, never);
@@ -226,6 +329,67 @@ describe.each(kinds)('%s', (_, start) => {
     expect(await sentAway(queued)).toBeGreaterThan(290_000);
     expect(await sentAway(flow.acquire('host', cool, never))).toBeGreaterThan(290_000);
   });
+});
+
+test('what would wait too long for permits is sent away, by how fast they have come', async () => {
+  const flow = memoryFlow({ maxWait: 1_000 });
+  const two = { key: 'permits', limits: { concurrency: 2 }, cost: 1, pointer: undefined };
+  const waits = await Promise.all(
+    Array.from({ length: 200 }, async () => {
+      const turn = await flow.acquire('host', two, never)!;
+      if ('later' in turn) return turn.later;
+      await pause(50);
+      turn.release(OK);
+      return 0;
+    }),
+  );
+  const away = waits.filter((wait) => wait > 0);
+  // All of them take five seconds.
+  expect(away.length).toBeGreaterThan(100);
+  expect(Math.min(...away)).toBeGreaterThan(1_000);
+  expect(waits.slice(0, 5)).toEqual([0, 0, 0, 0, 0]);
+});
+
+test('a pause says nothing of how fast permits come: nobody is sent away for it', async () => {
+  const flow = memoryFlow({ maxWait: 1_000 });
+  await flow.start();
+  const limits = { concurrency: 1 };
+  const times: number[] = [];
+  const one = async (): Promise<void> => {
+    const permit = await pass(flow, 'paused', limits);
+    times.push(performance.now());
+    await pause(5);
+    permit.release(OK);
+  };
+  const all = Promise.all(Array.from({ length: 40 }, one));
+  await waitFor(() => times.length > 10);
+  await flow.admin.pause('paused');
+  const paused = performance.now();
+  await waitFor(() => performance.now() - paused > 3_000);
+  await flow.admin.resume('paused');
+  await all;
+  await flow.stop();
+});
+
+test('what was granted before a pause, and is heard of after it, counts no more', async () => {
+  let arrive = (): void => undefined;
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  class SlowToAnswer extends MemoryLedger {
+    override async ask(...asked: Parameters<MemoryLedger['ask']>) {
+      const answer = await super.ask(...asked);
+      await arrived;
+      return answer;
+    }
+  }
+  const flow = new Flow({ limits: {}, maxWaiting: 10, ledger: new SlowToAnswer() });
+  await flow.start();
+  const passing = pass(flow, 'late', { concurrency: 1 });
+  await flow.admin.pause('late');
+  arrive();
+  await expect.poll(async () => (await flow.admin.show('late')).inFlight).toBe(0);
+  await flow.admin.resume('late');
+  (await passing).release(OK);
+  await flow.stop();
 });
 
 test('maxWaiting: no more than that wait here; another key has its share of it', async () => {
@@ -245,8 +409,66 @@ test('maxWaiting: no more than that wait here; another key has its share of it',
   for (const each of waiting) await expect(each).rejects.toThrow('enough');
 });
 
-async function members(count: number, queue: string): Promise<Member[] & AsyncDisposable> {
-  const all = await Promise.all(Array.from({ length: count }, () => startMember(server, queue)));
+/** Of a request for each of `limits`, by turns in each process, when each takes a while. */
+async function mostAtOnce(flows: Flow[], limits: FlowLimits[]): Promise<number> {
+  let most = 0;
+  let now = 0;
+  await Promise.all(
+    limits.map(async (each, index) => {
+      const permit = await pass(flows[index % flows.length]!, 'named', each);
+      most = Math.max(most, ++now);
+      await pause(20);
+      now--;
+      permit.release(OK);
+    }),
+  );
+  return most;
+}
+
+/** What `operator` does to keys on which requests of `flow` wait. */
+async function changes(operator: Flow, flow: Flow): Promise<void> {
+  const { admin } = operator;
+  const slow = { rate: 1, period: 30_000 };
+  (await pass(flow, 'rate', slow)).release(OK);
+  const rated = pass(flow, 'rate', slow);
+  await admin.set('rate', { rate: 1_000, period: 1_000 });
+  (await rated).release(OK);
+
+  const held = await pass(flow, 'permits', { concurrency: 1 });
+  const waiting = [1, 2].map(() => pass(flow, 'permits', { concurrency: 1 }));
+  await admin.set('permits', { concurrency: 3 });
+  for (const permit of [held, ...(await Promise.all(waiting))]) permit.release(OK);
+
+  // Granted ahead of its time, or on its way to a place: a pause comes before both.
+  const half = { rate: 2, period: 1_000 };
+  (await pass(flow, 'pause', half)).release(OK);
+  const paused = performance.now();
+  const ahead = pass(flow, 'pause', half).then((permit) => [permit, performance.now()] as const);
+  const placeless = await flow.acquire(
+    'host',
+    { key: 'placeless', limits: { concurrency: 1 }, cost: 1, pointer: undefined },
+    never,
+  );
+  await Promise.all([admin.pause('pause'), admin.pause('placeless')]);
+  const permit = placeless as Permit;
+  await waitFor(async () => permit.ready(never) !== undefined);
+  expect(await sentAway(permit.ready(never) as Promise<Later>)).toBeGreaterThanOrEqual(5_000);
+  permit.release('nothing');
+  await waitFor(() => performance.now() - paused > 900);
+  await admin.resume('pause');
+  const resumed = performance.now();
+  const [last, at] = await ahead;
+  expect(at).toBeGreaterThan(resumed - 50);
+  last.release(OK);
+  expect(performance.now() - paused).toBeLessThan(10_000);
+}
+
+async function members(
+  count: number,
+  queue: string,
+  redis = server,
+): Promise<Member[] & AsyncDisposable> {
+  const all = await Promise.all(Array.from({ length: count }, () => startMember(redis, queue)));
   return Object.assign(all, {
     async [Symbol.asyncDispose]() {
       for (const member of all) await member[Symbol.asyncDispose]();
@@ -256,21 +478,24 @@ async function members(count: number, queue: string): Promise<Member[] & AsyncDi
 
 test('four processes share a rate, and waste none of it', async () => {
   await using all = await members(4, randomUUID());
-  const limits = { rate: 200, period: 1_000 };
+  // Little work for much time: what it takes on a busy machine is the rate's, not the machine's.
+  const limits = { rate: 40, period: 1_000 };
   const sent: Sent[] = [];
+  const together = watchLateness();
   await Promise.all(
     all.flatMap(({ flow }) =>
-      Array.from({ length: 150 }, async () => {
+      Array.from({ length: 30 }, async () => {
         const permit = await pass(flow, 'shared', limits);
         sent.push({ at: performance.now() });
         permit.release(OK);
       }),
     ),
   );
-  expect(worstExcess(sent, limits)).toBeLessThanOrEqual(1 + LATENESS / 5);
+  expect(mostIn(sent, 1_000)).toBeLessThanOrEqual(41 + together(limits));
   const times = sent.map(({ at }) => at).sort((a, b) => a - b);
   const perSecond = (1_000 * (times.length - 1)) / (times.at(-1)! - times[0]!);
-  expect(perSecond).toBeGreaterThan(0.95 * 200);
+  // Less than the share of one of them; bench/ measures how near to the rate it is on a quiet machine.
+  expect(perSecond).toBeGreaterThan(0.75 * 40);
 });
 
 test('four processes share permits; those of a dead one come back by its lease', async () => {
@@ -308,7 +533,7 @@ test('four processes share permits; those of a dead one come back by its lease',
     [1, 2, 3, 4, 5, 6].map(() => pass(all[1]!.flow, 'shared', limits)),
   );
   expect(later).toHaveLength(6);
-}, 30_000);
+});
 
 test('a cool-down and a pause reach every process', async () => {
   await using all = await members(2, randomUUID());
@@ -326,14 +551,55 @@ test('a cool-down and a pause reach every process', async () => {
   (await waiting).release(OK);
 });
 
+test('changes at run time reach those that wait in another process', async () => {
+  await using all = await members(2, randomUUID());
+  await changes(all[0]!.flow, all[1]!.flow);
+});
+
+test('limits of a key reach a process whose requests only name it, also while Redis is away', async () => {
+  await using redis = await startRedis();
+  const queue = randomUUID();
+  await using a = await startMember(redis, queue);
+  await using b = await startMember(redis, queue);
+  const flows = [a.flow, b.flow];
+  (await pass(a.flow, 'named', { concurrency: 2 })).release(OK);
+  expect(await mostAtOnce(flows, [{}, {}, {}, {}, {}, {}])).toBe(2);
+  const held = await pass(b.flow, 'named', {});
+  await waitFor(() => b.processes() === 2);
+  await redis.kill();
+  const more = mostAtOnce([b.flow], [{}, {}, {}]);
+  held.release(OK);
+  expect(await more).toBe(1);
+});
+
+test('a half-open breaker lets one request of all processes through', async () => {
+  await using all = await members(4, randomUUID());
+  const limits = { breaker: { failures: 2, openFor: 300 } };
+  for (let i = 0; i < 2; i++) (await pass(all[0]!.flow, 'probe', limits)).release('failed');
+  const probes: Permit[] = [];
+  const waiting = all.flatMap(({ flow }) =>
+    [1, 2].map(async () => {
+      const permit = await pass(flow, 'probe', limits);
+      probes.push(permit);
+      return permit;
+    }),
+  );
+  await waitFor(() => probes.length === 1);
+  const { admin } = all[3]!.flow;
+  await waitFor(async () => (await admin.show('probe')).coolFor === 0);
+  expect(probes).toHaveLength(1);
+  expect(await admin.show('probe')).toMatchObject({ failures: 2, inFlight: 1 });
+  probes[0]!.release(OK);
+  for (const permit of await Promise.all(waiting)) permit.release(OK);
+});
+
 test('Redis goes: each process has its share; Redis comes back: the limit is one again', async () => {
   await using redis = await startRedis();
   const queue = randomUUID();
   await using a = await startMember(redis, queue);
   await using b = await startMember(redis, queue);
   const limits = { concurrency: 4 };
-  // Both have been seen.
-  for (const { flow } of [a, b]) (await pass(flow, 'shared', limits)).release(OK);
+  await waitFor(() => [a, b].every(({ processes }) => processes() === 2));
   await redis.kill();
   let now = 0;
   let most = 0;
@@ -361,7 +627,27 @@ test('Redis goes: each process has its share; Redis comes back: the limit is one
     waitFor(async () => (await redis.redis.hvals(held)).includes('4')),
   ]);
   for (const permit of all) permit.release(OK);
-}, 30_000);
+});
+
+test('Redis goes before any process has asked: they keep to a rate and a burst together', async () => {
+  await using redis = await startRedis();
+  const queue = randomUUID();
+  await using all = await members(4, queue, redis);
+  await waitFor(() => all.every(({ processes }) => processes() === 4));
+  await redis.kill();
+  const limits = { rate: 20, period: 1_000, burst: 40 };
+  const sent: Sent[] = [];
+  await Promise.all(
+    all.flatMap(({ flow }) =>
+      Array.from({ length: 20 }, async () => {
+        const permit = await pass(flow, 'shared', limits);
+        sent.push({ at: performance.now() });
+        permit.release(OK);
+      }),
+    ),
+  );
+  expect(worstExcess(sent, limits)).toBeLessThanOrEqual(limits.burst);
+});
 
 test('what a cut-off process holds is free after its lease, and counts again when it is back', async () => {
   await using all = await members(2, randomUUID());
@@ -373,9 +659,7 @@ test('what a cut-off process holds is free after its lease, and counts again whe
   (await pass(b.flow, 'shared', limits)).release(OK);
   expect(performance.now() - began).toBeGreaterThan(LEASE_TTL / 3);
   a.network.restore();
-  await expect
-    .poll(async () => (await b.flow.admin.show('shared')).inFlight, { timeout: 10_000 })
-    .toBe(2);
+  await expect.poll(async () => (await b.flow.admin.show('shared')).inFlight).toBe(2);
   let through = false;
   const next = pass(b.flow, 'shared', limits).then((permit) => {
     through = true;
@@ -386,4 +670,20 @@ test('what a cut-off process holds is free after its lease, and counts again whe
   held[0]!.release(OK);
   await next;
   held[1]!.release(OK);
-}, 30_000);
+});
+
+test('permits of requests that end while Redis is away are free when it is back', async () => {
+  await using redis = await startRedis({ persistent: true });
+  const queue = randomUUID();
+  await using a = await startMember(redis, queue);
+  await using b = await startMember(redis, queue);
+  const limits = { concurrency: 2 };
+  const held = await Promise.all([1, 2].map(() => pass(a.flow, 'shared', limits)));
+  await redis.kill();
+  for (const permit of held) permit.release(OK);
+  await redis.restart();
+  await waitFor(
+    async () => !(await redis.redis.exists(`patient:{default/${queue}}:flow-held:shared`)),
+  );
+  (await pass(b.flow, 'shared', limits)).release(OK);
+});

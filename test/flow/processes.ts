@@ -20,6 +20,8 @@ export interface Member extends AsyncDisposable {
   flow: Flow;
   /** Loses its way to Redis and its lease, as a killed process does. */
   die(): Promise<void>;
+  /** Those that it knows of, itself included. */
+  processes: () => number;
   network: Awaited<ReturnType<typeof startTcpProxy>>;
 }
 
@@ -42,10 +44,12 @@ export async function startMember(
     attached() {},
     cancelled() {},
     lost() {},
+    returned() {},
     describe: () => ({}),
   });
   const ledger = new RedisLedger({
     access: () => liveness.access,
+    living: () => liveness.living,
     leaseTtl: LEASE_TTL,
     log: quiet,
   });
@@ -61,6 +65,7 @@ export async function startMember(
   };
   return {
     ...{ flow, network },
+    processes: () => liveness.living,
     async die() {
       await network[Symbol.asyncDispose]();
       await end();

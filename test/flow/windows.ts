@@ -1,3 +1,5 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
 /** Something a target has seen. */
 export interface Sent {
   /** ms */
@@ -25,4 +27,24 @@ export function worstExcess(
     worst = Math.max(worst, sum - allowed - least);
   }
   return worst;
+}
+
+/** The most that any window of so many ms holds. */
+export function mostIn(sent: readonly Sent[], ms: number): number {
+  const sorted = [...sent].sort((a, b) => a.at - b.at);
+  let first = 0;
+  return sorted.reduce((most, { at }, last) => {
+    while (at - sorted[first]!.at >= ms) first++;
+    return Math.max(most, last - first + 1);
+  }, 0);
+}
+
+/** Counts from now on; gives how many of a rate can come together here because this process was late. */
+export function watchLateness(): (limits: { rate: number; period: number }) => number {
+  const late = monitorEventLoopDelay({ resolution: 5 });
+  late.enable();
+  return ({ rate, period }) => {
+    late.disable();
+    return Math.ceil((late.max / 1e6) * (rate / period));
+  };
 }

@@ -83,6 +83,19 @@ test('keeps so many unused connections, over all origins; the one used longest a
   await second.waitFor(({ open }) => open === 0);
 });
 
+test('a burst of answers closes no connection that the next requests want at once', async () => {
+  await using target = await startTargetServer({ keepAliveTimeout: 60_000 });
+  await using sender = new Sender({ maxIdleConnections: 10 });
+  for (let wave = 0; wave < 3; wave++) {
+    const all = Promise.all(Array.from({ length: 50 }, () => sender.get(target.url('/hold'))));
+    await target.waitFor(({ held }) => held === 50);
+    target.release();
+    await all;
+  }
+  expect(target.connections).toBe(50);
+  await target.waitFor(({ open }) => open === 10);
+});
+
 test('a connection that is given up for others is not handed out again', async () => {
   await using server = await startTargetServer();
   const to = encodeURIComponent('/echo');

@@ -131,7 +131,7 @@ test('the overall timeout counts in the gate, and means never sent', async () =>
   await using sender = new Sender();
   const held = gate();
   const error = await sender.fail(
-    { url: server.url(), ...POST, body, timeout: 200, connectTimeout: 1_000 },
+    { url: server.url(), ...POST, body, timeout: 1_000, connectTimeout: 10_000 },
     { beforeFirstByte: held.hook },
   );
   expect(error).toMatchObject({ type: 'TimeoutError', phase: 'connect', transient: true });
@@ -144,8 +144,8 @@ test('the connect timeout ends with the connection, not with the gate', async ()
   await using sender = new Sender();
   const asked = performance.now();
   const response = await sender.send(
-    { url: server.url(), ...POST, connectTimeout: 300 },
-    { beforeFirstByte: () => waitFor(() => performance.now() - asked > 400).then(() => {}) },
+    { url: server.url(), ...POST, connectTimeout: 1_000 },
+    { beforeFirstByte: () => waitFor(() => performance.now() - asked > 1_100).then(() => {}) },
   );
   expect(response.status).toBe(200);
 });

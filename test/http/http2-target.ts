@@ -102,3 +102,16 @@ export class Http2Target {
     await once(this.#server, 'close');
   }
 }
+
+/** Of a POST. */
+export const body = { kind: 'text', value: 'order' } as const;
+export const unsent = { type: 'ConnectionError', phase: 'connect', transient: true };
+export const lost = { type: 'ConnectionError', phase: 'sent', transient: true };
+
+/** Answers what is held. */
+export function ok(hits: Http2Hit[]): void {
+  for (const { stream } of hits) {
+    stream.respond({ ':status': 200 });
+    stream.end('ok');
+  }
+}

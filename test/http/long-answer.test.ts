@@ -58,7 +58,7 @@ test.each([
     { onBytes: (count) => (bytes += count) },
   );
   await arrived;
-  if (path === '/body') await vi.waitFor(() => expect(bytes).toBe(5));
+  if (path === '/body') await vi.waitFor(() => expect(bytes).toBe(5), 45_000);
 
   expect(vi.getTimerCount()).toBe(1); // our own `timeout`; none of undici's is armed
   await waitLong();

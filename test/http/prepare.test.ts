@@ -200,7 +200,7 @@ test('a body that cannot be encoded fails the request once, and leaves nothing b
     const sent = own.send({
       url: target.url('/echo?key=hidden'),
       method: 'POST',
-      timeout: 50,
+      timeout: 500,
       body,
     });
     const error = await sent.catch((reason: unknown) => reason);
@@ -211,7 +211,7 @@ test('a body that cannot be encoded fails the request once, and leaves nothing b
       ),
     });
     expect(activeTimers()).toBe(timers);
-    await setTimeout(100);
+    await setTimeout(600);
     expect(unhandled).not.toHaveBeenCalled();
   } finally {
     process.off('unhandledRejection', unhandled);

@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import zlib from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { TransportResponse } from '../../src/processor/transport.ts';
 import type { ResolvedRequest } from '../../src/shared/resolved-request.ts';
 import { startTargetServer } from '../../src/testing/target-server.ts';
 import type { TargetServer } from '../../src/testing/target-server.ts';
-import { RawServer, Sender, answering } from './support.ts';
+import { RawServer, Sender, answering, type Received } from './support.ts';
 
 let target: TargetServer;
 let sender: Sender;
@@ -30,7 +29,7 @@ async function answerWith(
   headers: Record<string, string | string[]>,
   body: Buffer | string,
   request: Partial<ResolvedRequest> = {},
-): Promise<TransportResponse> {
+): Promise<Received> {
   respond = (response) => void response.writeHead(200, headers).end(body);
   return sender.get(target.url('/custom'), request);
 }

@@ -11,7 +11,17 @@ import { createTransport } from '../../src/http/transport.ts';
 import type { TransportOptions } from '../../src/http/transport.ts';
 import type { SendHooks, Transport, TransportResponse } from '../../src/processor/transport.ts';
 import { RequestError } from '../../src/shared/errors.ts';
+import { isLarge } from '../../src/shared/held-response.ts';
 import type { ResolvedRequest } from '../../src/shared/resolved-request.ts';
+
+/** Options of the address guard that let nothing private through. */
+export const STRICT = {
+  allowPrivateAddresses: false,
+  allowAddresses: [],
+  allowHosts: [],
+  denyHosts: [],
+};
+export const BLOCKED = { type: 'BlockedAddressError', phase: 'connect', transient: false };
 
 export const defaults: Omit<ResolvedRequest, 'url'> = {
   requestId: 'request-1',
@@ -55,6 +65,9 @@ export const tlsFile = (name: string): Buffer => readFileSync(tlsPath(name));
 /** Trusts the tests' own authority. */
 const TRUSTING = createSecureContext({ ca: tlsFile('ca.pem') });
 
+/** With its body as a string, however large. */
+export type Received = Omit<TransportResponse, 'body'> & { body: string | null };
+
 /** A transport that closes itself, with requests in short form. */
 export class Sender {
   readonly transport: Transport;
@@ -74,14 +87,15 @@ export class Sender {
     });
   }
 
-  send(request: TestRequest, hooks: Partial<SendHooks> = {}): Promise<TransportResponse> {
-    return this.transport.send(
+  async send(request: TestRequest, hooks: Partial<SendHooks> = {}): Promise<Received> {
+    const { body, ...rest } = await this.transport.send(
       { ...defaults, ...request },
       { signal: new AbortController().signal, onSent() {}, onBytes() {}, ...hooks },
     );
+    return { ...rest, body: isLarge(body) ? body.text() : body };
   }
 
-  get(url: string, request: Partial<ResolvedRequest> = {}): Promise<TransportResponse> {
+  get(url: string, request: Partial<ResolvedRequest> = {}): Promise<Received> {
     return this.send({ ...request, url });
   }
 

@@ -43,8 +43,8 @@ test('first byte timeout: from the request to the response', async () => {
   expect(error).toMatchObject(timeout('sent', 'firstByteTimeout'));
   await target.waitFor(({ open }) => open === 0);
   // It does not count the body.
-  const url = target.url('/drip?count=4&interval=100');
-  expect(await sender.get(url, { firstByteTimeout: 300 })).toMatchObject({ status: 200 });
+  const url = target.url('/drip?count=4&interval=300');
+  expect(await sender.get(url, { firstByteTimeout: 1_000 })).toMatchObject({ status: 200 });
 });
 
 test('an informational response is no first byte', async () => {
@@ -59,13 +59,13 @@ test('an informational response is no first byte', async () => {
 test('idle timeout: between pieces of the body', async () => {
   await using target = await startTargetServer();
   await using sender = new Sender();
-  const steady = target.url('/drip?count=4&interval=150');
-  expect(await sender.get(steady, { idleTimeout: 500 })).toMatchObject({ status: 200 });
+  const steady = target.url('/drip?count=4&interval=450');
+  expect(await sender.get(steady, { idleTimeout: 1_500 })).toMatchObject({ status: 200 });
   const pausing = target.url('/drip?count=2&interval=5000');
   const error = await sender.fail({ url: pausing, idleTimeout: 60 });
   expect(error).toMatchObject(timeout('sent', 'idleTimeout'));
   // It does not count the wait for the response.
-  expect(await sender.get(target.url('/delay/120'), { idleTimeout: 60 })).toMatchObject({
+  expect(await sender.get(target.url('/delay/500'), { idleTimeout: 300 })).toMatchObject({
     status: 200,
   });
 });
@@ -74,7 +74,7 @@ test('overall timeout: waiting, reading, over all hops', async () => {
   await using target = await startTargetServer();
   await using sender = new Sender();
   for (const path of ['/hold', '/drip?count=1000&interval=10', '/redirect-to?url=/hold']) {
-    const error = await sender.fail({ url: target.url(path), timeout: 200 });
+    const error = await sender.fail({ url: target.url(path), timeout: 800 });
     expect(error).toMatchObject(timeout('sent', 'timeout'));
   }
   await target.waitFor(({ inFlight, open }) => inFlight === 0 && open === 0);

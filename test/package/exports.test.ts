@@ -33,7 +33,16 @@ const ENTRIES = ['patient-http', 'patient-http/workflow', 'patient-http/testing'
 
 test('holds what it needs and nothing else', async () => {
   expect((await readdir(packed)).sort()).toEqual([
-    ...['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json'],
+    ...[
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'deploy',
+      'dist',
+      'docs',
+      'package.json',
+      'schemas',
+    ],
   ]);
   const files = await readdir(join(packed, 'dist'), { recursive: true });
   expect(files.filter((name) => /\.map$|(?<!\.d)\.ts$/.test(name))).toEqual([]);
@@ -58,6 +67,13 @@ test('a CommonJS module requires every entry', async () => {
   await writeFile(join(project, 'main.cjs'), code.join('\n'));
   const { stdout } = await exec(node, ['main.cjs'], { cwd: project });
   expect(stdout).toBe('true\ntrue\ntrue\n');
+});
+
+test('the JSON Schemas are there for whoever asks', async () => {
+  const code = `const { title } = require('patient-http/schemas/request-spec.json'); console.log(title);`;
+  await writeFile(join(project, 'schema.cjs'), code);
+  const { stdout } = await exec(node, ['schema.cjs'], { cwd: project });
+  expect(stdout).toBe('RequestSpec\n');
 });
 
 test('the binary runs', async () => {

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { inflateSync } from 'node:zlib';
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { defaultPayloadConverter, type Payload, type PayloadCodec } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveOptions, type PatientOptions } from '../../src/config/options.ts';
-import { PatientCodec } from '../../src/payload/patient-codec.ts';
-import { fromBytes, textOf, toBytes } from '../../src/payload/payload.ts';
+import { PatientCodec, withCodec } from '../../src/payload/patient-codec.ts';
+import { draftOf, fromBytes, messageOf, textOf } from '../../src/payload/payload.ts';
 
 const [A, B] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64'));
 const SECRET = 'attack at dawn '.repeat(10_000);
@@ -84,6 +84,51 @@ describe('round trips', () => {
   });
 });
 
+/** A user's, as Temporal's encryption sample is: it opens what it made, and leaves the rest alone. */
+class Theirs implements PayloadCodec {
+  readonly #codec = codecOf({ encryptionKeys: [`theirs:${B}`] });
+
+  encode(payloads: Payload[]): Promise<Payload[]> {
+    return this.#codec.encode(payloads);
+  }
+
+  decode(payloads: Payload[]): Promise<Payload[]> {
+    return this.#codec.decode(payloads);
+  }
+}
+
+describe("a user's codec of the same form, inside of ours", () => {
+  const throughAll = async (options: PatientOptions, payload: Payload): Promise<Payload> => {
+    const { payloadCodecs } = withCodec({ payloadCodecs: [new Theirs()] }, codecOf(options));
+    let payloads = [payload];
+    for (const codec of payloadCodecs!) payloads = await codec.encode(payloads);
+    return payloads[0]!;
+  };
+  const back = async (options: PatientOptions, payload: Payload): Promise<unknown> => {
+    const { payloadCodecs } = withCodec({ payloadCodecs: [new Theirs()] }, codecOf(options));
+    let payloads = [payload];
+    for (const codec of payloadCodecs!.toReversed()) payloads = await codec.decode(payloads);
+    return valueOf(payloads[0]!);
+  };
+
+  test('opens what it made, whatever of ours is on', async () => {
+    for (const options of combinations()) {
+      for (const value of ['short', SECRET]) {
+        const payload = await throughAll(options, payloadOf(value));
+        expect(await back(options, payload)).toEqual(value);
+        // Of a time before ours was there.
+        const old = (await new Theirs().encode([payloadOf(value)]))[0]!;
+        expect(await back(options, old)).toEqual(value);
+      }
+    }
+  });
+
+  test('what neither opens fails closed, and names the key', async () => {
+    const foreign = await encode({ encryptionKeys: [`c:${A}`] }, SECRET);
+    await expect(back({ compress: true }, foreign)).rejects.toThrow('encrypted with key "c"');
+  });
+});
+
 const encodeAll = async (options: PatientOptions, payload: Payload) =>
   (await codecOf(options).encode([payload]))[0]!;
 const decodeAll = async (options: PatientOptions, payload: Payload) =>
@@ -118,7 +163,7 @@ describe('encryption', () => {
     expect(textOf(first, 'encoding')).toBe('binary/encrypted');
     expect(textOf(first, 'encryption-key-id')).toBe('a');
     expect(Buffer.from(first.data!).includes('attack')).toBe(false);
-    expect(first.data!.length).toBe(12 + toBytes(payloadOf(SECRET)).length + 16);
+    expect(first.data!.length).toBe(12 + messageOf(draftOf(payloadOf(SECRET))).length + 16);
     expect(first.data).not.toEqual(second.data);
   });
 

@@ -80,7 +80,7 @@ test('after a rotation old histories are read and replayed, until the old key is
   const without = { encryptionKeys: [`b:${B}`] };
   const refused = await rejection(patientOf(clientWith(without)).handle(requestId).result());
   expect(refused.message).toBe(
-    'encryptionKeys: a payload is encrypted with key "a"; this process has "b"',
+    'encryptionKeys: a payload is encrypted with key "a"; this process has "b"; add "a" behind the first',
   );
   expect((await rejection(replay(without))).message).toContain('a payload is encrypted with key');
 });

@@ -102,7 +102,7 @@ describe.each(variants)('with %s', (_name, options) => {
       args: [{ url: env.target.url('/body'), headers: { word: WORD } }, env.taskQueue],
     });
     await env.target.waitFor(({ total }) => total > 0);
-    expect(await vi.waitUntil(() => handle.query('last').catch(() => undefined), 10_000)).toBe(
+    expect(await vi.waitUntil(() => handle.query('last').catch(() => undefined), 45_000)).toBe(
       body(),
     );
     await handle.signal('finish');

@@ -1,20 +1,16 @@
-import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { expect, inject, test } from 'vitest';
 import { startEnvironment } from '../support/environment.ts';
-import { pythonLibrary } from '../support/python.ts';
+import { PYTHON_SDK, pythonLibrary, runPython } from '../support/python.ts';
 import { A, B, rawHistory, unique } from './support.ts';
 
-const run = promisify(execFile);
 const SCRIPT = fileURLToPath(new URL('interop.py', import.meta.url));
 
 test(
   "Temporal's Python SDK reads what we write, and we what it writes",
   { timeout: 400_000 },
   async () => {
-    const packages = ['temporalio==1.35.0', 'cryptography==50.0.2'];
-    const library = await pythonLibrary("Temporal's Python SDK", packages);
+    const library = await pythonLibrary("Temporal's Python SDK", PYTHON_SDK);
     const encryptionKeys = [`a:${A}`, `b:${B}`];
     await using env = await startEnvironment({ encryptionKeys, compress: true });
     const requestId = unique('python');
@@ -26,9 +22,7 @@ test(
     // Its first key is our second: a rotation that has come to one process before the other.
     const keys = encryptionKeys.toReversed();
     const place = [inject('temporalAddress'), env.taskQueue, env.target.url('/echo'), requestId];
-    const { stdout } = await run('python3', [SCRIPT, ...place, ...keys], {
-      env: { ...process.env, PYTHONPATH: library },
-    });
+    const stdout = await runPython(SCRIPT, [...place, ...keys], { PYTHONPATH: library });
     const { called, read } = JSON.parse(stdout);
     expect(JSON.parse(called.body).body).toBe('rosebud '.repeat(1_000));
     expect(JSON.parse(read.body)).toEqual(ours.json());

@@ -1,18 +1,22 @@
 /* The stores by themselves, on a real folder, redis-server and S3 server. */
+import { randomBytes } from 'node:crypto';
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { resolveOptions } from '../../src/config/options.ts';
+import { ConfigError, resolveOptions } from '../../src/config/options.ts';
+import { PatientPlugin, type PatientOptions } from '../../src/index.ts';
 import { FileStore } from '../../src/payload/file-store.ts';
 import { PatientCodec } from '../../src/payload/patient-codec.ts';
 import { RedisStore } from '../../src/payload/redis-store.ts';
 import { S3Store } from '../../src/payload/s3-store.ts';
 import { claimId, type Store } from '../../src/payload/store.ts';
+import { startEnvironment } from '../support/environment.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 import { startS3, type S3Server } from '../support/s3.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { rejection } from '../temporal/support/outcomes.ts';
-import { temporaryFolder, type Folder } from './support.ts';
+import { A, B, temporaryFolder, type Folder } from './support.ts';
 
 const DAY = 24 * 3_600_000;
 
@@ -41,7 +45,7 @@ describe.each(stores)('%s', (_name, open) => {
     for (const size of [0, 1, 5_000_000]) {
       const bytes = crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536)));
       const large = Buffer.concat(Array.from({ length: Math.ceil(size / 65_536) }, () => bytes));
-      const id = claimId(large);
+      const id = await claimId(large);
       await Promise.all([store.put(id, large), other.put(id, large)]);
       expect(large.equals((await other.get(id))!)).toBe(true);
       expect(large.equals((await store.get(id))!)).toBe(true);
@@ -49,13 +53,13 @@ describe.each(stores)('%s', (_name, open) => {
   });
 
   test('what is not there is undefined, not an error', async () => {
-    expect(await open().get(claimId(Buffer.from('never stored')))).toBeUndefined();
+    expect(await open().get(await claimId(Buffer.from('never stored')))).toBeUndefined();
   });
 });
 
 describe('file', () => {
   test('a file is whole or not there: nothing unfinished is left, nothing readable by others', async () => {
-    const id = claimId(Buffer.from('x'));
+    const id = await claimId(Buffer.from('x'));
     await new FileStore(folder.url).put(id, Buffer.from('x'));
     expect(await readdir(join(folder.path, 'unfinished'))).toEqual([]);
     const [day = '', digest = ''] = id.split('/');
@@ -73,7 +77,7 @@ describe('file', () => {
 describe('redis', () => {
   test('keys of its own, which live as long as they may, and longer when stored again', async () => {
     const store = new RedisStore(redis.url, 2 * DAY);
-    const id = claimId(Buffer.from('aged'));
+    const id = await claimId(Buffer.from('aged'));
     await store.put(id, Buffer.from('aged'));
     const key = `patient:payload:${id}`;
     expect(await redis.redis.pttl(key)).toBeGreaterThan(DAY);
@@ -98,6 +102,30 @@ describe('redis', () => {
     );
   });
 
+  test('a connection that breaks off while a large one is stored spoils nothing', async () => {
+    await using proxy = await startTcpProxy(redis.port);
+    const store = new RedisStore(`redis://127.0.0.1:${proxy.port}`, undefined);
+    const bytes = randomBytes(32 * 1024 * 1024);
+    const id = await claimId(bytes);
+    const stored = store.put(id, bytes).catch((error: unknown) => error);
+    // A piece arrives, and its answer does not.
+    await waitFor(async () => (await unfinished()) > 0);
+    proxy.mute();
+    let size = -1;
+    await waitFor(async () => size === (size = await unfinished()) && size > 0);
+    proxy.restore();
+    const error = await stored;
+    if (error) await store.put(id, bytes);
+    expect(bytes.equals((await store.get(id))!)).toBe(true);
+    expect(await unfinished()).toBe(0);
+  });
+
+  /** Bytes of what is not stored as a whole. */
+  const unfinished = async (): Promise<number> => {
+    const [key] = await redis.redis.keys('{patient:payload:*');
+    return key ? redis.redis.strlen(key) : 0;
+  };
+
   const clients = async (): Promise<number> =>
     ((await redis.redis.client('LIST')) as string).trim().split('\n').length;
 });
@@ -112,6 +140,43 @@ describe('s3', () => {
   test('one that cannot be reached, too', async () => {
     const url = 's3://payloads?endpoint=http://127.0.0.1:1';
     expect((await checked(url)).message).toContain('ECONNREFUSED');
+  });
+});
+
+describe('refused at the start, by worker and plugin alike', () => {
+  const wrong: [string, () => PatientOptions, string][] = [
+    ['a short key', () => ({ encryptionKeys: ['a:AAAA'] }), 'key "a": expected 32 bytes in base64'],
+    [
+      'two keys with one id',
+      () => ({ encryptionKeys: [`a:${A}`, `a:${B}`] }),
+      'encryptionKeys: two keys have the id "a"',
+    ],
+    ['a threshold of 0', () => ({ payloadThreshold: 0 }), 'payloadThreshold: expected'],
+    [
+      'a folder that cannot be written',
+      () => ({ payloadStore: 'file:///dev/null/folder' }),
+      'payloadStore: file:///dev/null/folder cannot be used: ENOTDIR',
+    ],
+    [
+      'no such bucket',
+      () => ({ payloadStore: s3.url('nowhere') }),
+      'payloadStore: s3://nowhere/ cannot be used: there is no bucket nowhere',
+    ],
+    [
+      'no such Redis',
+      () => ({ payloadStore: 'redis://127.0.0.1:1' }),
+      'payloadStore: redis://127.0.0.1:1 cannot be used: no connection',
+    ],
+  ];
+
+  test.each(wrong)('%s', async (_name, options, message) => {
+    const worker = await rejection(startEnvironment(options()));
+    const configure = async (): Promise<unknown> =>
+      new PatientPlugin(options()).configureWorker({ taskQueue: 'own' });
+    for (const error of [worker, await rejection(configure())]) {
+      expect(error).toBeInstanceOf(ConfigError);
+      expect(error.message).toContain(message);
+    }
   });
 });
 

@@ -25,6 +25,31 @@ export async function temporaryFolder(): Promise<Folder> {
   };
 }
 
+/** A store as a user writes one, which can be away. */
+export class Memory {
+  readonly name = 'memory';
+  readonly kept = new Map<string, Uint8Array>();
+  away = false;
+  silent = false;
+  refused = 0;
+
+  async put(id: string, bytes: Uint8Array): Promise<void> {
+    if (this.silent) {
+      this.refused++;
+      await new Promise(() => undefined);
+    }
+    if (this.away) {
+      this.refused++;
+      throw new Error('no space left');
+    }
+    this.kept.set(id, bytes);
+  }
+
+  async get(id: string): Promise<Uint8Array | undefined> {
+    return this.kept.get(id);
+  }
+}
+
 /** The bytes of a workflow's whole history, as Temporal keeps it. */
 export async function rawHistory(client: Client, workflowId: string): Promise<Buffer> {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({

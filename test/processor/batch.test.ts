@@ -1,47 +1,8 @@
-import { expect, test } from 'vitest';
-import { resolveOptions } from '../../src/config/options.ts';
-import { resolveRequest } from '../../src/config/request-spec.ts';
-import type { BatchInput } from '../../src/processor/batch-task.ts';
-import { NO_BATCH_PROGRESS } from '../../src/shared/attempt.ts';
-import type { RequestSpec } from '../../src/shared/wire.ts';
+import { afterEach, expect, test, vi } from 'vitest';
 import { waitFor } from '../support/wait-for.ts';
-import { keyOf, startHarness, type Harness } from './harness.ts';
+import { keyOf, startHarness, submitBatch, type BatchRequest, type Harness } from './harness.ts';
 
-type Spec = Partial<RequestSpec> & { url: string };
-
-/** As the gated worker does, for a batch of requests to the harness's target. */
-async function submitBatch(
-  { processor, target }: Harness,
-  specs: (string | Spec)[],
-  input: Partial<BatchInput> = {},
-): Promise<void> {
-  const { admission } = processor;
-  await admission.reserve(new AbortController().signal);
-  const items = specs.map((spec, index) => {
-    const given = typeof spec === 'string' ? { url: spec } : spec;
-    const request = resolveRequest(
-      { ...given, url: target.url(given.url) },
-      { requestId: `item-${index}`, defaults: resolveOptions() },
-    );
-    return { request, tries: 0, deadlineAt: undefined };
-  });
-  try {
-    await processor.submitBatch({
-      key: keyOf('batch'),
-      attempt: { number: 1, scheduledAt: 1_000, token: new Uint8Array() },
-      scheduledAt: 1_000,
-      progress: NO_BATCH_PROGRESS,
-      heartbeatTimeout: 60_000,
-      items,
-      line: 'batch',
-      maxBytes: 1_000_000,
-      keep: () => 'all',
-      ...input,
-    });
-  } finally {
-    admission.release();
-  }
-}
+afterEach(() => void vi.useRealTimers());
 
 /** `200`, an error's type, `retry` or `returned`, of each item of the only batch. */
 async function endings({ handler }: Harness): Promise<string[]> {
@@ -52,7 +13,7 @@ async function endings({ handler }: Harness): Promise<string[]> {
   });
 }
 
-const post = (url: string): Spec => ({ url, method: 'POST' });
+const post = (url: string): BatchRequest => ({ url, method: 'POST' });
 
 test('every item has its ending, in order', async () => {
   await using harness = await startHarness();
@@ -134,9 +95,9 @@ test('after a crash: what is settled is not sent, what may have been sent is unk
 test('a drain gives back what was not sent, and delivers the rest', async () => {
   await using harness = await startHarness({ maxConnections: 3 });
   const { processor, target } = harness;
-  await submitBatch(harness, ['/delay/300', post('/hold'), '/hold', '/status/200']);
+  await submitBatch(harness, ['/delay/800', post('/hold'), '/hold', '/status/200']);
   await target.waitFor(({ inFlight }) => inFlight === 3);
-  const stopped = processor.stop({ shutdownTimeout: 600, drainTimeout: 60_000 });
+  const stopped = processor.stop({ shutdownTimeout: 2_500, drainTimeout: 60_000 });
   await target.waitFor(({ inFlight }) => inFlight === 1);
   target.release();
   expect(await stopped).toBe(0);
@@ -151,4 +112,79 @@ test('a cancel stops what is in flight', async () => {
   await harness.liveness.cancel(keyOf('batch'));
   expect(await endings(harness)).toEqual(['200', 'CancelledError', 'CancelledError']);
   await waitFor(() => processor.total === 0);
+});
+
+/** Until the batches before `count` have ended, what came of the last: `returned` if it went back. */
+async function ofBatch({ handler }: Harness, count: number): Promise<Set<string>> {
+  await waitFor(() => handler.batches.length === count);
+  return new Set(handler.batches.at(-1)!.reports.map(({ ending }) => ending.kind));
+}
+
+test('a full processor gives back what more comes of a batch, and takes in single requests', async () => {
+  await using harness = await startHarness({ maxConnections: 5 });
+  const { target, processor, handler } = harness;
+  const chunk = (i: number, line: string) =>
+    submitBatch(harness, Array(50).fill('/hold'), { key: keyOf(`${line}${i}`), line });
+  await chunk(0, 'a');
+  await target.waitFor(({ held }) => held === 5);
+  for (let i = 1; i < 50; i++) await chunk(i, 'a');
+  expect(await ofBatch(harness, 49)).toEqual(new Set(['returned']));
+  expect(processor.total).toBe(50);
+  const delays = handler.batches.map(({ returnsIn }) => returnsIn!);
+  expect(Math.min(...delays)).toBeGreaterThanOrEqual(1_000);
+  // Another batch has its turns, and a single request its own.
+  await chunk(0, 'b');
+  await harness.submit('/status/200');
+  await waitFor(() => processor.total === 101);
+  target.release();
+  await target.waitFor(({ hits }) => hits.some(({ path }) => path === '/status/200'));
+  // Alone it goes on: what comes back finds room once the others have their places.
+  const releasing = setInterval(() => target.release(), 5);
+  await waitFor(() => handler.batches.length === 51 && processor.total === 0);
+  await chunk(50, 'a');
+  expect(await ofBatch(harness, 52)).toEqual(new Set(['response']));
+  clearInterval(releasing);
+});
+
+test('what cannot be delivered keeps more of batches out, what has only just ended does not', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  await using harness = await startHarness({ maxConnections: 5 });
+  const { handler } = harness;
+  let deliver = (): void => undefined;
+  const delivered = new Promise<void>((resolve) => (deliver = resolve));
+  handler.finishBatch = async (batch) => {
+    handler.batches.push(batch);
+    await delivered;
+    batch.tryClose(batch.attempt);
+  };
+  const chunk = async (count: number) => {
+    await submitBatch(harness, Array(3).fill('/status/200'), { key: keyOf(`${count}`) });
+    return ofBatch(harness, count);
+  };
+  for (const count of [1, 2, 3]) expect(await chunk(count)).toEqual(new Set(['response']));
+  vi.advanceTimersByTime(11_000);
+  expect(await chunk(4)).toEqual(new Set(['returned']));
+  expect(handler.batches[3]!.returnsIn).toBeGreaterThanOrEqual(1_000);
+  deliver();
+  await waitFor(() => handler.open === 0);
+  expect(await chunk(5)).toEqual(new Set(['response']));
+});
+
+test('thousands of requests do not start in one turn of the event loop', async () => {
+  const starts: number[] = [0];
+  const observer = { requestStart: () => void starts[starts.length - 1]!++ };
+  await using harness = await startHarness({ maxConnections: 4_000, observers: [observer] });
+  let turn = setImmediate(function next() {
+    starts.push(0);
+    turn = setImmediate(next);
+  });
+  await Promise.all(
+    Array.from({ length: 8 }, (_, i) =>
+      submitBatch(harness, Array(500).fill('/hold'), { key: keyOf(String(i)) }),
+    ),
+  );
+  await harness.target.waitFor(({ held }) => held === 4_000);
+  clearImmediate(turn);
+  expect(starts.reduce((sum, each) => sum + each)).toBe(4_000);
+  expect(Math.max(...starts)).toBeLessThan(2_000);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { waitFor } from '../support/wait-for.ts';
 import { startHarness } from './harness.ts';
 
 const MESSAGE = /deadline/;
@@ -6,7 +7,7 @@ const MESSAGE = /deadline/;
 test('a request on the wire ends at its deadline', async () => {
   await using harness = await startHarness();
   const { handler, target } = harness;
-  await harness.submit('/hold', { spec: { deadline: 300 }, deadlineAt: Date.now() + 300 });
+  await harness.submit('/hold', { spec: { deadline: 1_000 }, deadlineAt: Date.now() + 1_000 });
   await target.waitFor(({ inFlight }) => inFlight === 1);
   await harness.ended(1);
   expect(handler.endings).toMatchObject([
@@ -24,10 +25,15 @@ test('a request on the wire ends at its deadline', async () => {
 test('one that waited too long for its place is not sent', async () => {
   await using harness = await startHarness({ maxConnections: 1 });
   const { handler, target } = harness;
-  await harness.submit('/delay/300');
-  await harness.submit('/late', { spec: { deadline: 200 }, deadlineAt: Date.now() + 200 });
+  await harness.submit('/hold');
+  const deadlineAt = Date.now() + 200;
+  const late = harness.submit('/late', { spec: { deadline: 200 }, deadlineAt });
+  await target.waitFor(({ held }) => held === 1);
+  await waitFor(() => Date.now() > deadlineAt);
+  target.release();
+  await late;
   await harness.ended(2);
-  expect(handler.kinds).toEqual({ '/delay/300': '200', '/late': 'TimeoutError' });
+  expect(handler.kinds).toEqual({ '/hold': '200', '/late': 'TimeoutError' });
   expect(handler.endings[1]).toMatchObject({ ending: { outcome: { error: { phase: 'queued' } } } });
   expect(target.count('/late')).toBe(0);
 });
@@ -45,9 +51,9 @@ test('a response in hand at the deadline is delivered', async () => {
   await using harness = await startHarness();
   const { handler, processor } = harness;
   const accept = handler.hold();
-  await harness.submit('/status/200', { deadlineAt: Date.now() + 100 });
+  await harness.submit('/status/200', { deadlineAt: Date.now() + 1_000 });
   // Another request's deadline, set later, passes while the first one's response waits.
-  await harness.submit('/hold', { deadlineAt: Date.now() + 300 });
+  await harness.submit('/hold', { deadlineAt: Date.now() + 1_500 });
   await harness.target.waitFor(({ hits }) =>
     hits.some(({ path, aborted }) => path === '/hold' && aborted),
   );

@@ -25,13 +25,13 @@ test('five of every kind: each has one ending, none has two', async () => {
   const deliver = handler.hold();
   await harness.submit('/status/200');
   await waitFor(() => handler.endings.length === 1);
-  await harness.submit('/delay/300');
+  await harness.submit('/delay/800');
   await harness.submit('/hold/get');
   await harness.submit('/hold/post', { spec: post });
   await harness.submit('/hold/keyed', { spec: { ...post, idempotencyKey: true } });
   await target.waitFor(({ inFlight }) => inFlight === 4);
 
-  const stopped = processor.stop({ shutdownTimeout: 1_000, drainTimeout: 2_000 });
+  const stopped = processor.stop({ shutdownTimeout: 2_500, drainTimeout: 3_500 });
   await waitFor(() => handler.endings.length === 2);
   deliver();
   // The outcome of the one that is given up.
@@ -39,7 +39,7 @@ test('five of every kind: each has one ending, none has two', async () => {
   expect(handler.endings).toHaveLength(5);
   expect(handler.kinds).toEqual({
     '/status/200': '200',
-    '/delay/300': '200',
+    '/delay/800': '200',
     '/hold/get': 'return',
     '/hold/keyed': 'return',
     '/hold/post': 'OutcomeUnknownError',

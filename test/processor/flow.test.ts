@@ -4,7 +4,7 @@ import type { RequestSpec } from '../../src/shared/wire.ts';
 import { memoryFlow } from '../flow/processes.ts';
 import { worstExcess } from '../flow/windows.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { keyOf, startHarness, type Harness } from './harness.ts';
+import { keyOf, startHarness, submitBatch, type Harness } from './harness.ts';
 
 const one: Partial<RequestSpec> = { flow: { key: 'one', concurrency: 1 } };
 
@@ -32,6 +32,29 @@ test('who waits for a key keeps no place from others', async () => {
   );
 });
 
+test('two thousand that wait for a key, in batches or not, leave all places to others', async () => {
+  await using harness = await startHarness({ maxConnections: 4 });
+  const { target, handler, processor } = harness;
+  const limited = { ...one, url: '/hold' };
+  const batch = (line: string, ...specs: Parameters<typeof submitBatch>[1]) =>
+    submitBatch(harness, specs, { line, key: keyOf(line) });
+  await batch('limited', ...Array<typeof limited>(1_000).fill(limited));
+  // Each request of it that is not limited goes by those before it.
+  await batch('mixed', ...Array.from({ length: 200 }, (_, i) => (i % 2 ? '/echo' : limited)));
+  for (let i = 0; i < 900; i++) await harness.submit('/hold', { spec: one });
+  await target.waitFor(({ hits }) => hits.filter(({ path }) => path === '/echo').length === 100);
+  await queued(harness, 1_999);
+
+  await batch('free', ...Array<string>(400).fill('/delay/5'));
+  for (let i = 0; i < 100; i++) await harness.submit('/status/200');
+  await waitFor(() => handler.batches.length === 1 && handler.endings.length === 100);
+  expect(handler.batches[0]!.line).toBe('free');
+  expect(target.held).toBe(1);
+  // One place for the limited key, three for the others.
+  expect(target.peak).toBe(4);
+  expect(processor.total).toBe(2_000);
+});
+
 test('limits by host need no spec, and a spec goes before them', async () => {
   await using harness = await startHarness();
   await using limited = await startHarness({
@@ -46,6 +69,32 @@ test('limits by host need no spec, and a spec goes before them', async () => {
   await harness.target.waitFor(({ held }) => held === 3);
   harness.target.release();
   await limited.ended(3);
+});
+
+test('what is set for a key that nothing limited reaches those that wait for a place', async () => {
+  const flow = memoryFlow();
+  await using harness = await startHarness({ flow, maxConnections: 4 });
+  const { target, processor, handler } = harness;
+  const { host } = new URL(target.url());
+  await submitBatch(harness, Array<string>(12).fill('/hold'));
+  await target.waitFor(({ held }) => held === 4);
+  await flow.admin.pause(host);
+  target.release();
+  await waitFor(() => [...processor.tasks].filter((t) => t.waitingFor === host).length === 8);
+  expect(target.total).toBe(4);
+  // They keep no place meanwhile.
+  const elsewhere = `${target.url('/echo')}`.replace('127.0.0.1', 'localhost');
+  await harness.submit('/', { spec: { url: elsewhere } });
+  await waitFor(() => handler.endings.length === 1);
+
+  await flow.admin.set(host, { concurrency: 2 });
+  await flow.admin.resume(host);
+  for (let ended = 0; ended < 8; ended += 2) {
+    await target.waitFor(({ held }) => held === 2);
+    target.release();
+  }
+  await waitFor(() => handler.batches.length === 1);
+  expect(target.total).toBe(13);
 });
 
 test('cancelled, past its deadline, or attached to while it waits', async () => {
@@ -88,24 +137,24 @@ test('a drain gives back what waits', async () => {
 
 test('long waits go back to Temporal with a delay, unless the deadline is nearer', async () => {
   await using harness = await startHarness({ flow: memoryFlow({ maxWait: 1_000 }) });
-  const spec = { flow: { key: 'slow', rate: 1, period: '5s' } };
+  const spec = { flow: { key: 'slow', rate: 1, period: '30s' } };
   await harness.submit('/status/200', { spec });
   await harness.submit('/later', { spec });
-  await harness.submit('/soon', { spec, deadlineAt: Date.now() + 3_000 });
+  await harness.submit('/soon', { spec, deadlineAt: Date.now() + 10_000 });
   await harness.submit('/never', { spec, deadlineAt: Date.now() + 500 });
   await harness.ended(4);
   const ending = (path: string) =>
     harness.handler.endings.find((each) => each.path === path)?.ending;
   expect(ending('/later')).toMatchObject({ kind: 'return' });
-  expect((ending('/later') as { delay: number }).delay).toBeGreaterThan(3_500);
-  expect((ending('/soon') as { delay: number }).delay).toBeLessThanOrEqual(2_000);
+  expect((ending('/later') as { delay: number }).delay).toBeGreaterThan(20_000);
+  expect((ending('/soon') as { delay: number }).delay).toBeLessThanOrEqual(9_000);
   expect(harness.handler.kinds['/never']).toBe('TimeoutError');
 });
 
 test('what has waited for Temporal in the gate gets a new time', async () => {
   await using harness = await startHarness();
   const { target, handler } = harness;
-  const limits = { rate: 20, period: 1_000 };
+  const limits = { rate: 10, period: 1_000 };
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => (open = resolve));
   handler.markSent = () => opened;
@@ -118,12 +167,13 @@ test('what has waited for Temporal in the gate gets a new time', async () => {
   expect(target.total).toBe(0);
   open();
   await harness.ended(10);
-  // All at once they would be ten.
-  expect(worstExcess(target.hits, limits)).toBeLessThan(5);
+  // All at once they would be ten; some come together where this process is late to see them.
+  expect(worstExcess(target.hits, limits)).toBeLessThan(8);
 });
 
-test('a try that times out in the gate leaves its permit to others', async () => {
-  await using harness = await startHarness();
+test('a try that times out in the gate leaves its permit to others, once', async () => {
+  const control = memoryFlow();
+  await using harness = await startHarness({ flow: control });
   const flow = { key: 'gate', rate: 1, period: '2s', concurrency: 1 };
   await harness.submit('/status/200', { spec: { flow } });
   await harness.ended(1);
@@ -144,6 +194,7 @@ test('a try that times out in the gate leaves its permit to others', async () =>
     '/late': 'return',
     '/status/201': '201',
   });
+  await expect.poll(async () => (await control.admin.show('gate')).inFlight).toBe(0);
 });
 
 test('Retry-After holds back the others of the key, and their retries', async () => {

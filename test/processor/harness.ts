@@ -8,9 +8,14 @@ import type { Liveness } from '../../src/liveness/port.ts';
 import type { ProcessorObserver } from '../../src/processor/observers.ts';
 import { Processor, type ProcessorOptions } from '../../src/processor/processor.ts';
 import type { RequestTask, TaskInput } from '../../src/processor/task.ts';
-import type { BatchTask } from '../../src/processor/batch-task.ts';
+import type { BatchInput, BatchTask } from '../../src/processor/batch-task.ts';
 import type { BatchHandler, Ending, TaskHandler } from '../../src/processor/task-handler.ts';
-import { NO_PROGRESS, type BatchProgress, type Progress } from '../../src/shared/attempt.ts';
+import {
+  NO_BATCH_PROGRESS,
+  NO_PROGRESS,
+  type BatchProgress,
+  type Progress,
+} from '../../src/shared/attempt.ts';
 import type { Log } from '../../src/shared/log.ts';
 import type { RequestKey } from '../../src/shared/request-key.ts';
 import type { RequestSpec } from '../../src/shared/wire.ts';
@@ -73,7 +78,7 @@ export class RecordingHandler implements TaskHandler, BatchHandler {
 export function kindOf(ending: Ending): string {
   if (ending.kind !== 'outcome') return ending.kind;
   const { outcome } = ending;
-  return outcome.kind === 'response' ? String(outcome.response.status) : outcome.error.type;
+  return outcome.kind === 'error' ? outcome.error.type : String(outcome.response.status);
 }
 
 export interface Submission extends Partial<Omit<TaskInput, 'request'>> {
@@ -165,6 +170,44 @@ export async function startHarness(options: Partial<ProcessorOptions> = {}): Pro
   }
 }
 
+export type BatchRequest = Partial<RequestSpec> & { url: string };
+
+/** As the gated worker does, for a batch of requests to the harness's target. */
+export async function submitBatch(
+  { processor, target }: Harness,
+  specs: (string | BatchRequest)[],
+  input: Partial<BatchInput> = {},
+): Promise<void> {
+  const { admission } = processor;
+  await admission.reserve(new AbortController().signal);
+  const items = specs.map((spec, index) => {
+    const given = typeof spec === 'string' ? { url: spec } : spec;
+    const request = resolveRequest(
+      { ...given, url: target.url(given.url) },
+      { requestId: `item-${index}`, defaults: resolveOptions() },
+    );
+    return { request, tries: 0, deadlineAt: undefined, sent: false };
+  });
+  try {
+    await processor.submitBatch({
+      key: keyOf('batch'),
+      attempt: { number: 1, scheduledAt: 1_000, token: new Uint8Array() },
+      scheduledAt: 1_000,
+      progress: NO_BATCH_PROGRESS,
+      heartbeatTimeout: 60_000,
+      items,
+      line: 'batch',
+      skipsUnreadable: false,
+      maxBytes: 1_000_000,
+      bounded: () => false,
+      keep: () => 'all',
+      ...input,
+    });
+  } finally {
+    admission.release();
+  }
+}
+
 export function keyOf(workflowId: string): RequestKey {
   return { namespace: 'default', workflowId, runId: 'run', activityId: '1' };
 }
@@ -182,6 +225,7 @@ export function recorder(events: string[], prefix = ''): Required<ProcessorObser
     requestResponse: (task, { status }, retryIn) =>
       note(`${status} ${path(task)}${again(retryIn)}`),
     requestError: (task, { type }, retryIn) => note(`${type} ${path(task)}${again(retryIn)}`),
+    responseReplaced: (task, { type }) => note(`${type} instead ${path(task)}`),
     requestEnd: (task) => note(`end ${path(task)}`),
   };
 }

@@ -133,23 +133,24 @@ test('an observer may stop it as soon as it starts', async () => {
   expect(harness.processor.state).toBe('stopped');
 });
 
-test('total counts what is here, inFlight what is on the wire', async () => {
+test('total counts what is here, inFlight what is on the wire, taken what has a place', async () => {
   await using harness = await startHarness();
   const { processor, handler, target } = harness;
   const accept = handler.hold();
-  expect([processor.total, processor.inFlight]).toEqual([0, 0]);
+  const counts = () => [processor.total, processor.inFlight, processor.taken];
+  expect(counts()).toEqual([0, 0, 0]);
   await harness.submit('/hold?1');
   await harness.submit('/hold?2');
   await target.waitFor(({ inFlight }) => inFlight === 2);
-  expect([processor.total, processor.inFlight]).toEqual([2, 2]);
+  expect(counts()).toEqual([2, 2, 2]);
   expect([...processor.tasks].map(({ phase }) => phase)).toEqual(['sent', 'sent']);
   target.release();
   await waitFor(() => processor.inFlight === 0);
-  expect(processor.total).toBe(2);
+  expect(counts()).toEqual([2, 0, 2]);
   expect([...processor.tasks].map(({ phase }) => phase)).toEqual(['delivering', 'delivering']);
   accept();
   await harness.ended(2);
-  expect([processor.total, processor.inFlight]).toEqual([0, 0]);
+  expect(counts()).toEqual([0, 0, 0]);
 });
 
 test('a handler with a defect costs its request only', async () => {

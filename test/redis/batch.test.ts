@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import type { BatchResult } from '../../src/index.ts';
 import { LEASE_TTL, startFleet } from './fleet.ts';
 
 /** Found by the lease, not by the heartbeat timeout of three minutes. */
-const RECOVERED = LEASE_TTL + 10_000;
+const RECOVERED = LEASE_TTL + 60_000;
 
 function kinds({ outcomes = [] }: BatchResult): (number | string)[] {
   return outcomes.map((outcome) =>
@@ -23,7 +24,7 @@ test('after a crash only what had not ended runs again, under its resend policy'
       method: i === 1 || i === 3 ? 'POST' : 'GET',
     })),
   });
-  await target.waitFor(({ held, total }) => held === 2 && total === 5, 20_000);
+  await target.waitFor(({ held, total }) => held === 2 && total === 5);
   // What has ended is in Redis before its process dies.
   const request = `patient:{default/${fleet.taskQueue}}:request:*`;
   const [key] = await fleet.redis.redis.keys(request);
@@ -45,6 +46,38 @@ test('after a crash only what had not ended runs again, under its resend policy'
   await expect.poll(() => fleet.redis.redis.keys(request)).toEqual([]);
 });
 
+test.each(['away', 'emptied'])(
+  'what an item ended with while Redis was %s is there again once it is back',
+  async (fault) => {
+    const answers = new Map<string, ServerResponse>();
+    await using fleet = await startFleet({
+      target: { handler: ({ url }, response) => !!answers.set(url!, response) },
+    });
+    const { target, redis } = fleet;
+    const victim = await fleet.worker();
+    const requests = ['/first', '/second'].map((path) => {
+      return { method: 'POST' as const, url: target.url(path) };
+    });
+    const handle = await fleet.patient.submitBatch({ requests });
+    await target.waitFor(() => answers.size === 2);
+    const [request] = await redis.redis.keys(`patient:{default/${fleet.taskQueue}}:request:*`);
+    if (fault === 'away') await redis.kill();
+    answers.get('/first')!.end('paid');
+    await target.waitFor(({ inFlight }) => inFlight === 1);
+    if (fault === 'away') await redis.restart();
+    else {
+      await expect.poll(() => redis.redis.hget(request!, 'outcome:0')).toBeTruthy();
+      await redis.redis.flushall();
+    }
+    await expect.poll(() => redis.redis.hget(request!, 'outcome:0')).toBeTruthy();
+    victim.kill('SIGKILL');
+    await fleet.worker();
+    expect(kinds(await handle.result())).toEqual([200, 'OutcomeUnknownError']);
+    expect(target.total).toBe(2);
+  },
+  90_000,
+);
+
 test('a deploy: what a drained worker gave back goes to the next, and nothing is lost', async () => {
   await using fleet = await startFleet();
   const { target } = fleet;
@@ -57,7 +90,7 @@ test('a deploy: what a drained worker gave back goes to the next, and nothing is
     })),
     chunkSize: 6,
   });
-  await target.waitFor(({ inFlight }) => inFlight === 4, 20_000);
+  await target.waitFor(({ inFlight }) => inFlight === 4);
   await fleet.worker();
   old.kill('SIGTERM');
   expect((await old.end()).code).toBe(0);

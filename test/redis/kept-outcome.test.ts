@@ -59,3 +59,52 @@ test.each<[string, Partial<PatientWorkerOptions>]>([
   expect(await handle.result()).toMatchObject({ status: 200, body: '{"held":true}', attempt: 1 });
   expect(env.target.total).toBe(1);
 });
+
+/** Stumbles over whatever has this text. */
+class Stumbling implements PayloadCodec {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  async encode(payloads: Payload[]): Promise<Payload[]> {
+    const isOver = payloads.some(({ data }) => Buffer.from(data!).includes(this.#text));
+    if (isOver) throw new Error('no codec for this');
+    return payloads;
+  }
+
+  async decode(payloads: Payload[]): Promise<Payload[]> {
+    return payloads;
+  }
+}
+
+test('of a chunk that is handed back for want of a codec what was kept is there for the next', async () => {
+  await using redis = await startRedis();
+  const shared = { redisUrl: redis.url, leaseTtl: 1_500 };
+  await using env = await startEnvironment({
+    ...shared,
+    dataConverter: { payloadCodecs: [new Stumbling('held')] },
+    drainTimeout: 500,
+  });
+  const requests = ['/bytes/9', '/hold'].map((path) => {
+    return { method: 'POST' as const, url: env.target.url(path) };
+  });
+  const batch = await env.patient.submitBatch({
+    requests,
+    // Should the process end before it has handed the chunk back.
+    defaults: { heartbeatTimeout: '10s' },
+  });
+  await env.target.waitFor(({ held }) => held === 1);
+  const [request] = await redis.redis.keys('*:request:*');
+  await waitFor(() => redis.redis.hget(request!, 'outcome:0'));
+  env.target.release();
+  // It cannot be kept, nor delivered.
+  expect(await env.worker.shutdown()).toBe(1);
+  await using _second = await startSecondWorker(env, shared);
+  expect((await batch.result()).outcomes).toMatchObject([
+    { response: { status: 200, body: 'xxxxxxxxx' } },
+    { error: { type: 'OutcomeUnknownError' } },
+  ]);
+  expect(env.target.total).toBe(2);
+});

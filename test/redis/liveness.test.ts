@@ -1,84 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { Orphan, OutcomeSeal, OwnerEvents } from '../../src/liveness/port.ts';
-import { RedisLiveness } from '../../src/liveness/redis.ts';
-import type { Attempt } from '../../src/shared/attempt.ts';
-import { keyString, type RequestKey } from '../../src/shared/request-key.ts';
-import type { Outcome } from '../../src/shared/wire.ts';
-import { startRedis, type RedisServer } from '../support/redis.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { describe, expect, test } from 'vitest';
+import { openFleet } from '../../src/fleet/open.ts';
+import { KeptOutcomeError } from '../../src/shared/errors.ts';
+import { keyString } from '../../src/shared/request-key.ts';
 import { waitFor } from '../support/wait-for.ts';
-
-const TTL = 1_500;
-/** Nothing of an outcome may be in Redis but what the seal makes of it. */
-const seal: OutcomeSeal = {
-  seal: async (key, outcome) => `sealed ${key.workflowId} ${JSON.stringify(outcome)}`,
-  open: async (key, sealed) => JSON.parse(sealed.slice(`sealed ${key.workflowId} `.length)),
-};
-const quiet = { debug() {}, info() {}, warn() {}, error() {} };
-
-let server: RedisServer;
-
-beforeAll(async () => {
-  server = await startRedis({ persistent: true });
-});
-afterAll(() => server?.[Symbol.asyncDispose]());
-
-/** A process as the store sees it, with a network of its own to lose. */
-async function startOwner(taskQueue: string) {
-  const network = await startTcpProxy(server.port);
-  const orphans: Orphan[] = [];
-  const events = {
-    attached: vi.fn<OwnerEvents['attached']>(),
-    cancelled: vi.fn<OwnerEvents['cancelled']>(),
-    lost: vi.fn<OwnerEvents['lost']>(),
-    describe: () => ({}),
-  };
-  const liveness = new RedisLiveness({
-    url: `redis://127.0.0.1:${network.port}`,
-    namespace: 'default',
-    taskQueue,
-    leaseTtl: TTL,
-    seal,
-    releaseOrphan: async (orphan) => {
-      orphans.push(orphan);
-      return orphan.outcome !== undefined;
-    },
-    log: quiet,
-  });
-  await liveness.start(events);
-  const stop = async (): Promise<void> => {
-    await liveness.stop();
-    await network[Symbol.asyncDispose]();
-  };
-  return { liveness, events, orphans, network, stop };
-}
-
-function record(attempt = 1, scheduledAt = attempt * 1000, key = newKey()) {
-  return { key, attempt: makeAttempt(attempt, scheduledAt), method: 'GET', host: 'h', path: '/' };
-}
-
-function newKey(): RequestKey {
-  return { namespace: 'default', workflowId: randomUUID(), runId: 'r', activityId: '"}{ü' };
-}
-
-function makeAttempt(number: number, scheduledAt: number): Attempt {
-  const token = Buffer.from(`token ${number}/${scheduledAt}`);
-  return { number, scheduledAt, token, progress: {} };
-}
-
-/** As a claim gives it: whoever fails an attempt needs no more. */
-function claimed({ number, scheduledAt, token }: Attempt): Attempt {
-  return { number, scheduledAt, token };
-}
-
-/** The one process of a queue. */
-async function ownerOf(queue: string): Promise<string> {
-  const [owner] = await server.redis.zrange(`patient:{default/${queue}}:leases`, '0', '0');
-  return owner!;
-}
-
-const OUTCOME = { kind: 'error', error: { type: 'UnknownError' } } as unknown as Outcome;
+import {
+  OUTCOME,
+  TTL,
+  claimed,
+  makeAttempt,
+  ownerOf,
+  record,
+  seal,
+  server,
+  startOwner,
+} from './owner.ts';
 
 test('register → run, attached, stale; release only without a newer attempt', async () => {
   const queue = randomUUID();
@@ -119,13 +55,47 @@ test('a cancel reaches the owner at once, or the next register', async () => {
   await a.liveness.register(running, false);
   await b.liveness.cancel(running.key);
   await waitFor(() => a.events.cancelled.mock.calls.length === 1);
-  expect(a.events.cancelled).toHaveBeenCalledWith(keyString(running.key));
+  expect(a.events.cancelled).toHaveBeenCalledWith(keyString(running.key), 'workflow');
 
   const later = record();
   await b.liveness.cancel(later.key);
-  expect(await a.liveness.register(later, false)).toEqual({ answer: 'run', cancelRequested: true });
+  expect(await a.liveness.register(later, false)).toEqual({
+    answer: 'run',
+    cancelRequested: 'workflow',
+  });
   await a.stop();
   await b.stop();
+});
+
+test("an operator's cancel says whom it has reached, and outlives a hand-over", async () => {
+  const queue = randomUUID();
+  await using fleet = await openFleet({ redisUrl: server.url, taskQueue: queue });
+  const a = await startOwner(queue);
+  const running = record();
+  const item = { ...running.key, index: 1 };
+  await expect(fleet.cancel(item)).rejects.toThrow(
+    `cancel: a request of batch ${item.workflowId}: no process runs it now`,
+  );
+  await a.liveness.register(running, false);
+  expect(await fleet.cancel(running.key)).toBe('told');
+  await waitFor(() => a.events.cancelled.mock.calls.length === 1);
+  expect(a.events.cancelled).toHaveBeenCalledWith(keyString(running.key), 'operator');
+  // It was being handed back just then.
+  await a.liveness.release(running.key, running.attempt);
+  const next = record(2, 2_000, running.key);
+  expect(await a.liveness.register(next, false)).toMatchObject({ cancelRequested: 'operator' });
+
+  const other = record();
+  await a.liveness.register(other, false);
+  a.network.cut();
+  await expect.poll(() => fleet.cancel(other.key)).toBe('flagged');
+  a.network.restore();
+  await expect.poll(() => fleet.cancel(other.key)).toBe('told');
+
+  const waiting = record();
+  expect(await fleet.cancel(waiting.key)).toBe('flagged');
+  expect(await a.liveness.register(waiting, false)).toMatchObject({ cancelRequested: 'operator' });
+  await a.stop();
 });
 
 test('a survivor takes over what an expired lease held, outcomes included', async () => {
@@ -175,81 +145,54 @@ test('an outcome that could not be delivered answers the next attempt', async ()
   await dead.stop();
 });
 
-test('a flush is noticed, and the records of the living come back', async () => {
-  const queue = randomUUID();
-  const a = await startOwner(queue);
-  const b = await startOwner(queue);
-  const running = record();
-  await a.liveness.register(running, false);
-  await server.redis.flushall();
-  await waitFor(async () => (await a.liveness.whereabouts(running.key)).owner === 'self');
-  expect(await b.liveness.register(record(2, 2000, running.key), false)).toEqual({
-    answer: 'attached',
-  });
-  expect(a.events.lost).not.toHaveBeenCalled();
-  expect(b.orphans).toEqual([]);
-  await a.stop();
-  await b.stop();
-});
+describe('an outcome that a process cannot read', () => {
+  const unreadable = new KeptOutcomeError('no key');
 
-test('an outage degrades: requests run, nobody is taken for dead, records are replayed', async () => {
-  const queue = randomUUID();
-  const a = await startOwner(queue);
-  const b = await startOwner(queue);
-  const before = record();
-  await a.liveness.register(before, false);
-  await server.kill();
-  const during = record();
-  expect(await a.liveness.register(during, false)).toEqual({
-    answer: 'run',
-    cancelRequested: false,
-  });
-  expect(await a.liveness.settle(during.key, OUTCOME)).toBe(false);
-  expect(await a.liveness.release(before.key, before.attempt)).toBe(true);
-  expect(await b.liveness.whereabouts(during.key)).toEqual({ owner: 'unknown' });
-  // Longer than the lease: on its return every lease in the file has expired.
-  await new Promise((resolve) => setTimeout(resolve, TTL * 1.5));
-  await server.restart();
-  await waitFor(async () => (await b.liveness.whereabouts(during.key)).owner === 'other');
-  await waitFor(async () => (await b.liveness.whereabouts(before.key)).owner === 'nobody');
-  expect(a.events.lost).not.toHaveBeenCalled();
-  expect(b.orphans).toEqual([]);
-  await a.stop();
-  await b.stop();
-});
+  /** A process without the key, and attempts of a request that ended in one that is gone. */
+  async function startBlind(open: () => Promise<never>) {
+    const queue = randomUUID();
+    const blind = await startOwner(queue, { ...seal, open });
+    const gone = await startOwner(queue);
+    const ended = record(1);
+    await gone.liveness.register(ended, false);
+    await gone.liveness.settle(ended.key, OUTCOME);
+    await gone.stop();
+    const next = (number: number) => record(number, number * 1000, ended.key);
+    const failed = () => blind.orphans.map(({ attempt }) => attempt.number);
+    return { queue, blind, next, failed };
+  }
 
-test('a half-open connection is noticed within the lease', async () => {
-  const queue = randomUUID();
-  const a = await startOwner(queue);
-  const running = record();
-  await a.liveness.register(running, false);
-  a.network.freeze();
-  await waitFor(async () => (await a.liveness.whereabouts(running.key)).owner === 'unknown', {
-    timeout: TTL,
+  test('goes on to one that can, and the attempt is its own to fail', async () => {
+    const { queue, blind, next, failed } = await startBlind(() => Promise.reject(unreadable));
+    await expect(blind.liveness.register(next(2), true)).rejects.toBe(unreadable);
+    const sighted = await startOwner(queue);
+    const kept = { answer: 'kept', outcome: OUTCOME };
+    expect(await sighted.liveness.register(next(3), true)).toEqual(kept);
+    await blind.stop();
+    await sighted.stop();
+    expect(failed()).not.toContain(2);
+    expect(failed()).not.toContain(3);
   });
-  a.network.restore();
-  await waitFor(async () => (await a.liveness.whereabouts(running.key)).owner === 'self', {
-    timeout: TTL * 2,
-  });
-  await a.stop();
-});
 
-test('a half-open connection for messages is noticed though commands go through', async () => {
-  const queue = randomUUID();
-  const a = await startOwner(queue);
-  const b = await startOwner(queue);
-  const running = record();
-  await a.liveness.register(running, false);
-  a.network.freezeThose('subscribe');
-  await waitFor(
-    async () => {
-      await b.liveness.cancel(running.key);
-      return a.events.cancelled.mock.calls.length > 0;
-    },
-    { timeout: TTL * 4, interval: 100 },
-  );
-  await a.stop();
-  await b.stop();
+  test('an attempt that has attached meanwhile goes back', async () => {
+    let fail = (): void => undefined;
+    const opened = new Promise<never>((_, reject) => (fail = () => reject(unreadable)));
+    opened.catch(() => undefined);
+    const { queue, blind, next, failed } = await startBlind(() => opened);
+    const registered = blind.liveness.register(next(2), true);
+    registered.catch(() => undefined);
+    await waitFor(async () => {
+      const where = await blind.liveness.whereabouts(next(2).key);
+      return where.owner === 'self' && where.attempt?.number === 2;
+    });
+    const sighted = await startOwner(queue);
+    expect(await sighted.liveness.register(next(3), true)).toEqual({ answer: 'attached' });
+    fail();
+    await expect(registered).rejects.toBe(unreadable);
+    expect(failed()).toContain(3);
+    await blind.stop();
+    await sighted.stop();
+  });
 });
 
 test('a process that was taken for dead takes its orphans back', async () => {
@@ -263,6 +206,9 @@ test('a process that was taken for dead takes its orphans back', async () => {
   await waitFor(() => survivor.orphans.length === 1);
   stalled.network.restore();
   await waitFor(async () => (await stalled.liveness.whereabouts(running.key)).owner === 'self');
+  // It has one connection for commands and one for messages.
+  const channel = `patient:{default/${queue}}:owner:${stalled.liveness.owner}`;
+  await waitFor(async () => (await server.redis.pubsub('NUMSUB', channel))[1] === 1);
   // The attempt that follows the failed one finds the request with its old owner.
   const next = record(2, 2000, running.key);
   expect(await survivor.liveness.register(next, true)).toEqual({ answer: 'attached' });
@@ -321,7 +267,7 @@ test('orphans whose claim was answered into a broken connection are not forgotte
   const prefix = `patient:{default/${queue}}:`;
   const { number, scheduledAt: scheduled } = attempt;
   const token = Buffer.from(attempt.token).toString('base64');
-  const outcome = await seal.seal(key, OUTCOME);
+  const outcome = await seal.seal(key, OUTCOME, false);
   await server.redis
     .multi()
     .hset(`${prefix}request:${id}`, { owner, state: 'orphaned', number, scheduled, token, outcome })
@@ -352,25 +298,6 @@ test('an attempt that is attached to a request nobody knows of any more goes bac
   await b.stop();
 });
 
-test('an exclusive attempt does not run on the silence of Redis; others do', async () => {
-  const queue = randomUUID();
-  const a = await startOwner(queue);
-  const b = await startOwner(queue);
-  const running = record();
-  await a.liveness.register(running, false);
-  b.network.freeze();
-  const next = b.liveness.register(record(2, 2000, running.key), true);
-  const other = b.liveness.register(record(), false);
-  await expect(next).rejects.toThrow(/the next attempt tells whose/);
-  expect(await other).toEqual({ answer: 'run', cancelRequested: false });
-  b.network.restore();
-  await waitFor(async () => (await b.liveness.whereabouts(running.key)).owner === 'other');
-  const third = record(3, 3000, running.key);
-  expect(await b.liveness.register(third, true)).toEqual({ answer: 'attached' });
-  await a.stop();
-  await b.stop();
-});
-
 test('an attempt that goes to another process ends the task of an earlier one here', async () => {
   const queue = randomUUID();
   const a = await startOwner(queue);
@@ -388,108 +315,4 @@ test('an attempt that goes to another process ends the task of an earlier one he
   expect(a.events.lost).toHaveBeenCalledWith(keyString(first.key));
   await a.stop();
   await b.stop();
-});
-
-test('a Redis that refuses to write degrades: nothing hangs, nobody is taken for dead', async () => {
-  await using full = await startRedis();
-  const queue = randomUUID();
-  const warnings: string[] = [];
-  const log = { ...quiet, warn: (message: string) => void warnings.push(message) };
-  const options = { url: full.url, namespace: 'default', taskQueue: queue, leaseTtl: TTL, seal };
-  const orphans: Orphan[] = [];
-  const start = async () => {
-    const liveness = new RedisLiveness({
-      ...options,
-      releaseOrphan: async (orphan) => (orphans.push(orphan), false),
-      log,
-    });
-    const lost = vi.fn<OwnerEvents['lost']>();
-    await liveness.start({ attached() {}, cancelled() {}, lost, describe: () => ({}) });
-    return { liveness, lost };
-  };
-  const a = await start();
-  const b = await start();
-  await a.liveness.register(record(), false);
-  const before = Number(
-    (await full.redis.info('stats')).match(/total_connections_received:(\d+)/)![1],
-  );
-  await full.redis.config('SET', 'maxmemory', '1');
-  await expect(b.liveness.register(record(2), true)).resolves.toMatchObject({ answer: 'run' });
-  // Longer than a lease: nobody could renew, and nobody says that others are dead.
-  const leases = `patient:{default/${queue}}:leases`;
-  const expired = async (): Promise<boolean> => {
-    const [, expiry] = await full.redis.zrange(leases, '0', '0', 'WITHSCORES');
-    const [seconds] = await full.redis.time();
-    return Number(seconds) * 1000 > Number(expiry) + TTL;
-  };
-  await waitFor(expired);
-  expect(orphans).toEqual([]);
-  await full.redis.config('SET', 'maxmemory', '0');
-  await waitFor(async () => !(await expired()));
-  expect(orphans).toEqual([]);
-  expect([a.lost, b.lost].flatMap((fn) => fn.mock.calls)).toEqual([]);
-  const after = Number(
-    (await full.redis.info('stats')).match(/total_connections_received:(\d+)/)![1],
-  );
-  expect(after - before).toBeLessThan(5);
-  expect(warnings.length).toBeLessThanOrEqual(2);
-  await a.liveness.stop();
-  await b.liveness.stop();
-});
-
-test('a wrong address or password is one clear error, without the password', async () => {
-  const open = (url: string) =>
-    new RedisLiveness({
-      url,
-      namespace: 'default',
-      taskQueue: 'q',
-      leaseTtl: TTL,
-      seal,
-      releaseOrphan: async () => false,
-      log: quiet,
-    }).start({} as OwnerEvents);
-  await expect(open('redis://127.0.0.1:1')).rejects.toThrow(
-    /redisUrl: no usable Redis at redis:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/,
-  );
-  await using secured = await startRedis({ password: 'right' });
-  const wrong = secured.url.replace('right', 'wr0ng');
-  await expect(open(wrong)).rejects.toThrow(/redisUrl: no usable Redis at .*WRONGPASS/);
-  await expect(open(wrong)).rejects.not.toThrow(/wr0ng/);
-});
-
-test('after a flush the owner of the newer attempt keeps the request, whoever is back first', async () => {
-  const queue = randomUUID();
-  const older = await startOwner(queue);
-  const newer = await startOwner(queue);
-  const first = record(1);
-  const second = record(2, 2000, first.key);
-  await older.liveness.register(first, false);
-  older.network.cut();
-  // Attempt 2 runs once nobody answers for attempt 1.
-  await waitFor(async () => (await newer.liveness.register(second, false)).answer === 'run');
-  newer.network.cut();
-  await server.redis.flushall();
-  older.network.restore();
-  await waitFor(async () => (await older.liveness.whereabouts(first.key)).owner === 'self');
-  newer.network.restore();
-  await waitFor(async () => (await newer.liveness.whereabouts(first.key)).owner !== 'unknown');
-  await waitFor(
-    () => older.events.lost.mock.calls.length + newer.events.lost.mock.calls.length > 0,
-  );
-  expect(newer.events.lost).not.toHaveBeenCalled();
-  expect(older.events.lost).toHaveBeenCalledWith(keyString(first.key));
-  await older.stop();
-  await newer.stop();
-});
-
-test('what the last process leaves behind expires', async () => {
-  const queue = randomUUID();
-  const a = await startOwner(queue);
-  await a.liveness.register(record(), false);
-  // With a request in hand, as at the end of a drain that Temporal did not answer.
-  await a.stop();
-  const keys = await server.redis.keys(`patient:{default/${queue}}:*`);
-  expect(keys).not.toEqual([]);
-  const eternal = await Promise.all(keys.map(async (key) => (await server.redis.pttl(key)) < 0));
-  expect(keys.filter((_, index) => eternal[index])).toEqual([]);
 });

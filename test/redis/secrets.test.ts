@@ -69,7 +69,7 @@ test('no secret in history, callback, log, Redis or `patient ps`', async () => {
   const retried = await patient.submit.get(target.url('/flaky/secrets/1/503'), {
     ...{ headers, callback },
   });
-  await target.waitFor(() => target.count('/flaky/secrets/1/503') === 1, 20_000);
+  await target.waitFor(() => target.count('/flaky/secrets/1/503') === 1);
   await writeFile(password, `${NEW}\n`);
   expect(await retried.result()).toMatchObject({ status: 200, attempt: 2 });
   await started(retried.requestId);
@@ -89,14 +89,14 @@ test('no secret in history, callback, log, Redis or `patient ps`', async () => {
   await started(missing.requestId);
 
   const held = await patient.submit.post(target.url('/hold'), { headers, params, callback });
-  await target.waitFor(() => target.held === 1, 20_000);
+  await target.waitFor(() => target.held === 1);
   const ps = async (): Promise<string> => {
     const settings = { PATIENT_REDIS_URL: redis.url, PATIENT_TASK_QUEUE: taskQueue };
     return (await run(['dist/src/cli/main.js', 'ps'], settings)).stdout;
   };
   // As of the worker's next renewal.
   let stdout = '';
-  await expect.poll(async () => (stdout = await ps()), { timeout: 20_000 }).toContain('127.0.0.1');
+  await expect.poll(async () => (stdout = await ps())).toContain('127.0.0.1');
   target.release();
   await held.result();
   await started(held.requestId);

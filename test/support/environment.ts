@@ -7,7 +7,7 @@ import {
   type TestEnvironment,
   type TestEnvironmentOptions,
 } from '../../src/testing/environment.ts';
-import { bundleWorkflows } from '../../src/worker.ts';
+import { bundleWorkflows } from '../../src/workflow-bundle.ts';
 
 /** `run` knows the workflows in test/temporal/workflows. */
 export interface Environment extends TestEnvironment {

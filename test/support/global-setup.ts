@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { findTemporalCli } from '../../src/testing/temporal-cli.ts';
@@ -15,7 +18,7 @@ declare module 'vitest' {
 
 const BUILD_LIMIT = 3 * 60_000;
 
-/** Once per run: dist, which tests start as processes, and one Temporal server. */
+/** Once per run: dist, which tests start as processes, each bundle of workflows, and one Temporal server. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const build = fileURLToPath(new URL('../../scripts/build.mjs', import.meta.url));
   const built = spawnSync(process.execPath, [build, '--if-needed'], {
@@ -24,10 +27,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
   });
   if (built.status !== 0) console.error('Tests that start dist run what was emitted nevertheless.');
 
+  const bundles = await mkdtemp(join(tmpdir(), 'patient-bundles-'));
+  const cache = fileURLToPath(new URL('./bundle-cache.cjs', import.meta.url));
+  Object.assign(process.env, { BUNDLE_CACHE: bundles, NODE_OPTIONS: `--require=${cache}` });
+
   const cli = await findTemporalCli({ log: console.log });
   console.log(cli.source);
   const server = await startTemporalServer({ cli: cli.path });
   project.provide('temporalAddress', server.address);
   project.provide('temporalCli', cli.path);
-  return () => server.stop();
+  return async () => {
+    await server.stop();
+    await rm(bundles, { recursive: true });
+  };
 }

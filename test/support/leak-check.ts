@@ -7,7 +7,7 @@ trackSockets();
 
 afterAll(async () => {
   await waitFor(() => openHandles().length === 0, {
-    timeout: 3_000,
+    timeout: 10_000,
     message: () => `this test file leaves open:\n${openHandles().join('\n')}`,
   });
 });

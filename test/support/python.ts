@@ -5,6 +5,9 @@ import { promisify } from 'node:util';
 import { cacheDir } from '../../src/testing/temporal-cli.ts';
 
 const run = promisify(execFile);
+/** One installation for all tests: the SDK, and what its encryption takes. */
+export const PYTHON_SDK = ['temporalio==1.35.0', 'cryptography==50.0.2'];
+
 const INSTALL_TIMEOUT = 300_000;
 
 /**
@@ -39,6 +42,24 @@ export async function pythonLibrary(name: string, packages: string[]): Promise<s
     await rm(folder, { recursive: true, force: true });
   }
   return library;
+}
+
+/**
+ * Runs a script to its end, and gives what it printed. Python then ends without tidying up, in the
+ * midst of which threads of Temporal's SDK can abort it ("PyGILState_Release").
+ */
+export async function runPython(
+  script: string,
+  args: string[],
+  env: Record<string, string>,
+): Promise<string> {
+  const main =
+    'import os, runpy, sys; sys.argv = sys.argv[1:]; sys.path.insert(0, os.path.dirname(sys.argv[0])); ' +
+    "runpy.run_path(sys.argv[0], run_name='__main__'); sys.stdout.flush(); os._exit(0)";
+  const { stdout } = await run('python3', ['-c', main, script, ...args], {
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', ...env },
+  });
+  return stdout;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -5,8 +5,12 @@ export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** Connections stand, nothing passes, nobody is told: a half-open network. */
   freeze(): void;
-  /** The same for those connections of now that have sent this text. */
+  /** What is sent arrives, and no answer comes back. */
+  mute(): void;
+  /** As `freeze`, for those connections of now that have sent this text. */
   freezeThose(text: string): void;
+  /** As `freeze`, for the next `count` connections that send this text. */
+  freezeNext(text: string, count: number): void;
   /** Ends all connections and refuses new ones. */
   cut(): void;
   /** Works again; what was frozen is lost. */
@@ -18,7 +22,8 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const sent = new Map<Socket, string>();
   const frozen = new Set<Socket>();
-  let state: 'open' | 'frozen' | 'cut' = 'open';
+  let next = { text: '', count: 0 };
+  let state: 'open' | 'muted' | 'frozen' | 'cut' = 'open';
   const server = createServer((client) => {
     if (state === 'cut') return client.destroy();
     const upstream = connect(target, '127.0.0.1');
@@ -29,7 +34,12 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
       sockets.add(from);
       from.on('data', (data) => {
         if (from === client) sent.set(client, (sent.get(client) ?? '') + data.toString('latin1'));
-        if (state === 'open' && !frozen.has(client)) to.write(data);
+        if (from === client && next.count > 0 && data.includes(next.text)) {
+          next.count--;
+          frozen.add(client);
+        }
+        const passes = state === 'open' || (state === 'muted' && from === client);
+        if (passes && !frozen.has(client)) to.write(data);
       });
       from.on('error', () => undefined);
       from.on('close', () => {
@@ -50,8 +60,14 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     freeze() {
       state = 'frozen';
     },
+    mute() {
+      state = 'muted';
+    },
     freezeThose(text) {
       for (const [client, data] of sent) if (data.includes(text)) frozen.add(client);
+    },
+    freezeNext(text, count) {
+      next = { text, count };
     },
     cut() {
       state = 'cut';

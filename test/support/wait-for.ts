@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** @default 10_000 */
+  /** @default 45_000 */
   timeout?: number;
   /** @default 10 */
   interval?: number;
@@ -9,19 +9,29 @@ export interface WaitOptions {
   message?: string | (() => string);
 }
 
-/** Polls until the condition gives something truthy, and resolves with that. */
+type Truthy<T> = Exclude<T, undefined | null | false | 0 | ''>;
+
+/**
+ * Polls until the condition gives something truthy, and resolves with that. The bound is the
+ * condition's too: one that does not answer fails here, with the message, not by the test's timeout.
+ */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { timeout = 10_000, interval = 10, message = condition.toString() }: WaitOptions = {},
-): Promise<NonNullable<T>> {
-  const deadline = performance.now() + timeout;
-  for (;;) {
-    const value = await condition();
-    if (value) return value;
-    if (performance.now() > deadline) {
-      const what = typeof message === 'function' ? message() : message;
-      throw new Error(`Not so after ${timeout} ms: ${what}`);
+  { timeout = 45_000, interval = 10, message = condition.toString() }: WaitOptions = {},
+): Promise<Truthy<T>> {
+  const ended = new AbortController();
+  const tooLate = delay(timeout, undefined, { signal: ended.signal }).then(() => {
+    const what = typeof message === 'function' ? message() : message;
+    throw new Error(`Not so after ${timeout} ms: ${what}`);
+  });
+  tooLate.catch(() => undefined);
+  try {
+    for (;;) {
+      const value = await Promise.race([condition(), tooLate]);
+      if (value) return value as Truthy<T>;
+      await Promise.race([delay(interval), tooLate]);
     }
-    await delay(interval);
+  } finally {
+    ended.abort();
   }
 }

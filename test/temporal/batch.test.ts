@@ -3,13 +3,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type {
-  BatchProgressReport,
-  BatchResult,
-  BatchSpec,
-  WireError,
-  WireResponse,
-} from '../../src/shared/wire.ts';
+import { createBatchFiles } from '../../activities/batch-files.ts';
+import type { WireError, WireResponse } from '../../src/shared/wire.ts';
+import type { BatchProgressReport, BatchResult, BatchSpec } from '../../src/shared/wire-batch.ts';
 import { startEnvironment, type Environment } from '../support/environment.ts';
 import { callbackOf, failureOf } from './support/outcomes.ts';
 
@@ -36,6 +32,10 @@ function start(batch: BatchSpec, workflowId: string = randomUUID()) {
 async function run(batch: BatchSpec, workflowId?: string): Promise<BatchResult> {
   const handle = await start(batch, workflowId);
   return (await handle.result()) as BatchResult;
+}
+
+function read(file: string, offset: number) {
+  return createBatchFiles(directory).readBatchFile(file, offset);
 }
 
 /** `200`, or the error's type, of each outcome. */
@@ -103,8 +103,24 @@ test('keep: status and none', async () => {
   expect(await run({ requests, keep: 'none' })).toEqual({ succeeded: 1, failed: 1 });
 });
 
+test("the defaults' priority and fairness are those of the activities", async () => {
+  const workflowId = randomUUID();
+  const priority = { priorityKey: 2, fairnessKey: 'tenant-7', fairnessWeight: 2.5 };
+  const requests = [1, 2, 3].map((i) => env.target.url(`/status/200?${i}`));
+  await run({ requests, defaults: { priority }, chunkSize: 2 }, workflowId);
+  const { events } = await env.client.workflow.getHandle(workflowId).fetchHistory();
+  const scheduled = events!.flatMap((event) => {
+    const attributes = event.activityTaskScheduledEventAttributes;
+    return attributes?.activityType?.name === 'submitBatch' ? [attributes.priority] : [];
+  });
+  expect(scheduled).toMatchObject([priority, priority]);
+});
+
 test('an empty batch is an empty result', async () => {
   expect(await run({ requests: [] })).toEqual({ outcomes: [], succeeded: 0, failed: 0 });
+  const sink = { file: 'empty.jsonl' };
+  expect(await run({ requests: [], sink })).toEqual({ succeeded: 0, failed: 0, sink });
+  expect(await readFile(join(directory, sink.file), 'utf8')).toBe('');
 });
 
 test.each<[name: string, batch: unknown, message: RegExp]>([
@@ -118,6 +134,7 @@ test.each<[name: string, batch: unknown, message: RegExp]>([
   ['concurrency', { requests: [], concurrency: 'x' }, /^concurrency: .* got "x"$/],
   ['keep', { requests: [], keep: 'some' }, /^keep: expected all, status, none, got "some"$/],
   ['sink', { requests: [], sink: 'x' }, /^sink: expected \{ file \} or \{ activity, taskQueue \}/],
+  ['one file', { source: { file: 'x' }, sink: { file: 'x' } }, /^sink\.file: x is the source too$/],
   ['too many', { requests: Array(8000).fill('u') }, /^requests: the outcomes of 8000 do not fit/],
   ['source without sink', { source: { file: 'x' } }, /^sink: expected one for a source/],
   ['outside', { source: { file: '../x' }, keep: 'none' }, /source\.file: .*outside batchDirectory/],
@@ -146,6 +163,30 @@ test('from a file to a file', async () => {
   expect(items[0].response.status).toBe(404);
   expect(items[1].response).toMatchObject({ status: 200, url: env.target.url('/status/200?1') });
   expect(items[250].error.type).toBe('InvalidRequestError');
+});
+
+test('a line that takes a page for itself, and thousands of short ones after it', async () => {
+  const long = JSON.stringify({
+    url: env.target.url('/echo'),
+    headers: { a: 'x'.repeat(600_000) },
+  });
+  const short = Array.from({ length: 50_000 }, () => 'http://a');
+  await writeFile(join(directory, 'long.jsonl'), [long, ...short].join('\n'));
+  const { next, requests } = await read('long.jsonl', 0);
+  expect(requests).toHaveLength(1);
+  const rest = await read('long.jsonl', next!);
+  expect(rest).toEqual({ requests: short, next: null });
+});
+
+test('thousands of requests that are refused: the others run, and the sink has all', async () => {
+  const sink = { file: 'refused.jsonl' };
+  const requestId = 'twice'.repeat(50);
+  const twice = Array.from({ length: 4_000 }, () => ({ url: 'http://a', requestId }));
+  const good = Array.from({ length: 3 }, (_, i) => env.target.url(`/status/200?${i}`));
+  const result = await run({ requests: [...twice, ...good], sink, concurrency: 1 });
+  expect(result).toEqual({ succeeded: 3, failed: 4_000, sink });
+  const lines = (await readFile(join(directory, sink.file), 'utf8')).trim().split('\n');
+  expect(new Set(lines.map((line) => JSON.parse(line).index)).size).toBe(4_003);
 });
 
 test('progress, callbacks of items and of the batch', async () => {
@@ -217,6 +258,50 @@ test('a cancel stops what is in flight; what has ended is told', async () => {
   });
 });
 
+test('a cancel: what waits, for its turn or its next try, is told too', async () => {
+  const workflowId = randomUUID();
+  const callback = { workflow: 'rawCallback', taskQueue: env.userQueue };
+  const again = `/flaky/${randomUUID()}/9/503?retryAfter=300`;
+  const handle = await start(
+    {
+      requests: [again, '/hold', '/status/200'].map((path) => env.target.url(path)),
+      defaults: { callback },
+      sink: { file: `${workflowId}.jsonl` },
+      ...{ chunkSize: 1, concurrency: 1 },
+    },
+    workflowId,
+  );
+  await env.target.waitFor(({ held }) => held === 1);
+  await handle.cancel();
+  await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+  const phases = ['queued', 'sent', 'queued'];
+  for (const [index, phase] of phases.entries()) {
+    const told = callbackOf(env.client, workflowId, `${handle.firstExecutionRunId}:${index}`);
+    expect(await told.result()).toMatchObject({ error: { type: 'CancelledError', phase } });
+  }
+  const text = await readFile(join(directory, `${workflowId}.jsonl`), 'utf8');
+  const items = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).index);
+  expect(new Set(items)).toEqual(new Set([0, 1, 2]));
+});
+
+test('however much waits for its next try, what is new goes before it', async () => {
+  const again = Array.from({ length: 30 }, () => ({
+    url: env.target.url(`/flaky/${randomUUID()}/9/503?retryAfter=300`),
+    ...{ method: 'PUT' as const, body: 'x'.repeat(10_000) },
+  }));
+  const path = '/status/207';
+  const handle = await start({
+    requests: [...again, ...Array.from({ length: 10 }, () => env.target.url(path))],
+    ...{ keep: 'none', chunkSize: 10, concurrency: 1 },
+  });
+  await env.target.waitFor(() => env.target.count(path) === 10, 60_000);
+  await handle.cancel();
+  await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+});
+
 test('responses that do not fit beside each other give way, and keep their status', async () => {
   const result = await run({
     requests: Array.from({ length: 10 }, (_, i) =>
@@ -240,8 +325,14 @@ test('inline: a batch in the history of its caller', async () => {
   expect(outcomes[0]).toBe('one');
   expect(JSON.parse(outcomes[1]!).headers).toMatchObject({ from: ['template'] });
   expect(outcomes[2]).toBe('InvalidRequestError');
-  const refused = env.run('inlineBatch', [[{ url: 'http://a', callback: 'x' }], env.taskQueue]);
-  expect((await failureOf(refused)).message).toMatch(/^callback: a batch answers to its caller/);
+  for (const asking of [
+    [[{ url: 'http://a', callback: 'x' }], env.taskQueue],
+    [['http://a'], env.taskQueue, { callback: 'x' }],
+    [['http://a'], env.taskQueue, { defaults: { callback: 'x' } }],
+  ]) {
+    const refused = await failureOf(env.run('inlineBatch', asking));
+    expect(refused.message).toMatch(/^callback: a batch answers to its caller/);
+  }
 });
 
 test('a client starts a batch once, waits for it and asks how far it is', async () => {
@@ -259,6 +350,23 @@ test('a client starts a batch once, waits for it and asks how far it is', async 
     type: 'InvalidRequestError',
     message: 'chunkSize: expected an integer from 1 to 1000, got -1',
   });
+});
+
+test('a call with the arguments of another one is told which is wrong', async () => {
+  const batch = env.patient.batch.bind(env.patient) as (...args: unknown[]) => Promise<unknown>;
+  const urls = [env.target.url('/echo')];
+  const messages = await Promise.all(
+    [batch(urls, { chunkSize: 10 }), batch({ requests: urls }, ''), batch(urls)].map(
+      async (call) => (await failureOf(call)).message,
+    ),
+  );
+  expect(messages).toEqual([
+    'workflowId: expected a text, got {"chunkSize":10}',
+    'workflowId: expected a text, got ""',
+    expect.stringMatching(/^batch: expected an object with requests or a source, got \["http/),
+  ]);
+  const inline = env.run('inlineBatch', [{ requests: urls }, env.taskQueue]);
+  expect((await failureOf(inline)).message).toMatch(/^requests: expected an array, got \{/);
 });
 
 test('a batch without end goes on in new runs, with its ids and its counts', async () => {
@@ -287,4 +395,4 @@ test('a batch without end goes on in new runs, with its ids and its counts', asy
   ).toBe(true);
   const { runId } = await env.client.workflow.getHandle(workflowId).describe();
   expect(runId).not.toBe(first);
-}, 60_000);
+});

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallbackArgument, RequestSpec } from '../../src/index.ts';
 import { startEnvironment, type Environment } from '../support/environment.ts';
@@ -13,6 +12,7 @@ import {
   rejection,
   start,
 } from './support/outcomes.ts';
+import { reset } from './support/reset.ts';
 
 let env: Environment;
 /** Its worker knows the queue of callbacks given by name alone. */
@@ -224,7 +224,7 @@ describe.concurrent('exactly one', () => {
     const callback = callbackOf(env.client, handle.workflowId, handle.firstExecutionRunId);
     const { runId: startedOnce } = await callback.describe();
 
-    const runId = await reset(handle, task);
+    const runId = await reset(env.client, handle, task);
     expect(runId).not.toBe(handle.firstExecutionRunId);
     const again = env.client.workflow.getHandle(handle.workflowId, runId);
     expect(await again.result()).toMatchObject({ status: 200, requestId: first.requestId });
@@ -327,9 +327,8 @@ describe.concurrent('however the request ends', () => {
     await handle.terminate();
     await rejection(handle.result());
     // The worker has seen it too.
-    await env.target.waitFor(
-      ({ hits: all }) => all.some(({ path, aborted }) => aborted && url.endsWith(path)),
-      15_000,
+    await env.target.waitFor(({ hits: all }) =>
+      all.some(({ path, aborted }) => aborted && url.endsWith(path)),
     );
     const callback = callbackOf(env.client, handle.workflowId, handle.firstExecutionRunId);
     expect(await exists(callback)).toBe(false);
@@ -337,7 +336,7 @@ describe.concurrent('however the request ends', () => {
 
   test('deadline', async () => {
     const { url } = unique('/hold');
-    const spec = { url, deadline: 200, callback: callbackTo(env), callbackArgs: [] };
+    const spec = { url, deadline: 2_000, callback: callbackTo(env), callbackArgs: [] };
     const handle = await start(env, 'patientPost', spec);
     expect(await failureOf(handle.result())).toMatchObject({ type: 'TimeoutError' });
     expect(await argumentOf(handle)).toMatchObject({
@@ -346,17 +345,3 @@ describe.concurrent('however the request ends', () => {
     });
   });
 });
-
-/** Resets a workflow to its n-th workflow task; gives the new run's id. */
-async function reset(handle: WorkflowHandle, task: number): Promise<string> {
-  const { events } = await handle.fetchHistory();
-  const tasks = events!.filter((event) => event.workflowTaskCompletedEventAttributes);
-  const { runId } = await env.client.workflowService.resetWorkflowExecution({
-    namespace: 'default',
-    workflowExecution: { workflowId: handle.workflowId },
-    workflowTaskFinishEventId: tasks[task]!.eventId!,
-    requestId: randomUUID(),
-    reason: 'test',
-  });
-  return runId;
-}

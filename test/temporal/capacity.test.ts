@@ -3,6 +3,7 @@ import { NativeConnection } from '@temporalio/worker';
 import { expect, inject, test } from 'vitest';
 import { PatientWorker } from '../../src/worker.ts';
 import { startEnvironment } from '../support/environment.ts';
+import { startSecondWorker } from './support/second-worker.ts';
 
 test('a full processor makes requests wait: none fails, and the target never sees more', async () => {
   let reached = 0;
@@ -14,7 +15,7 @@ test('a full processor makes requests wait: none fails, and the target never see
   const responses = Promise.all(Array.from({ length: 60 }, () => env.patient.get(url)));
   for (let answered = 0; answered < 60; answered += env.target.release()) {
     const full = Math.min(20, 60 - answered);
-    await env.target.waitFor(({ held }) => held === full, 20_000);
+    await env.target.waitFor(({ held }) => held === full);
   }
 
   expect((await responses).map(({ status }) => status)).toEqual(Array(60).fill(200));
@@ -47,6 +48,31 @@ test('what one full worker leaves in the queue, another takes', async () => {
   await second.shutdown();
   await running;
   await connection.close();
+});
+
+test('chunks of a batch that one full worker has no room for go to another', async () => {
+  await using env = await startEnvironment({ maxConnections: 5 });
+  const { target } = env;
+  const batch = env.patient.batch({
+    requests: Array.from({ length: 400 }, () => target.url('/hold')),
+    chunkSize: 20,
+    concurrency: 20,
+    keep: 'status',
+  });
+  await target.waitFor(({ held }) => held === 5);
+  await using second = await startSecondWorker(env, { maxConnections: 5 });
+  await target.waitFor(({ held }) => held === 10);
+  // What waits here is a few rounds of its places, not the batch.
+  expect(env.worker.processor.total).toBeLessThanOrEqual(5 + 10 + 20);
+  await expect.poll(() => second.worker.processor.total).toBeGreaterThan(15);
+  const single = env.patient.get(target.url('/status/200'));
+  const releasing = setInterval(() => target.release(), 20);
+  expect((await single).status).toBe(200);
+  const { succeeded } = await batch;
+  clearInterval(releasing);
+  expect(succeeded).toBe(400);
+  expect(target.total).toBe(401);
+  expect(target.peak).toBe(10);
 });
 
 test('one connection is enough', async () => {

@@ -5,13 +5,21 @@ import { Context } from '@temporalio/activity';
 import { expect, inject, test } from 'vitest';
 import type { ProcessorObserver } from '../../src/index.ts';
 import { startEnvironment, type Environment } from '../support/environment.ts';
+import { waitFor } from '../support/wait-for.ts';
 import { failureOf } from './support/outcomes.ts';
 import { startFreezingProxy } from './support/freezing-proxy.ts';
 
 const MIB = 1024 * 1024;
 
 test('a response that Temporal could not hold is a clear failure, and sent once', async () => {
-  await using env = await startEnvironment({ maxResponseSize: 4 * MIB });
+  const told: string[] = [];
+  const observer: ProcessorObserver = {
+    requestResponse: (_, { status }) => void told.push(String(status)),
+    requestError: (_, { type }) => void told.push(type),
+    responseReplaced: (_, { type }) => void told.push(`${type} instead`),
+  };
+  const observers = [observer];
+  await using env = await startEnvironment({ maxResponseSize: 4 * MIB, observers });
   const fits = await env.patient.get(env.target.url(`/bytes/${2 * MIB - 32 * 1024}`));
   expect(fits.text()).toHaveLength(2 * MIB - 32 * 1024);
 
@@ -25,6 +33,19 @@ test('a response that Temporal could not hold is a clear failure, and sent once'
   const callbackArgs = { note: 'x'.repeat(64 * 1024) };
   const tight = env.patient.get(env.target.url(`/bytes/${2 * MIB - 32 * 1024}`), { callbackArgs });
   expect(await failureOf(tight)).toMatchObject({ type: 'ResponseTooLargeError' });
+
+  // Whoever counts is told what was delivered, too.
+  const statistics = await waitFor(async () => {
+    const { totals } = await env.worker.fleet.statistics();
+    return totals.requests === 3 && totals.errors === 2 ? totals : undefined;
+  });
+  expect(statistics).toMatchObject({
+    ...{ errorsByType: { ResponseTooLargeError: 2 }, statuses: { 200: 3 } },
+  });
+  const [failed] = await env.worker.fleet.failures();
+  expect(failed).toMatchObject({ type: 'ResponseTooLargeError', method: 'GET' });
+  const replaced = ['200', 'ResponseTooLargeError instead'];
+  expect(told).toEqual(['200', ...replaced, ...replaced]);
 });
 
 test('nothing of the activity that submitted a request is around while it runs', async () => {
@@ -49,6 +70,7 @@ test('nothing of the activity that submitted a request is around while it runs',
     },
     requestResponse: () => look('requestResponse'),
     requestError: () => look('requestError'),
+    responseReplaced: () => look('responseReplaced'),
     requestEnd: () => look('requestEnd'),
   };
   // undici tells of these from inside the transport's own calls.
@@ -56,11 +78,15 @@ test('nothing of the activity that submitted a request is around while it runs',
   const onMessage = (_: unknown, name: string | symbol): void => look(String(name));
   for (const channel of channels) subscribe(channel, onMessage);
   try {
-    await using env = await startEnvironment({ maxConnections: 1, observers: [observer] });
+    await using env = await startEnvironment({
+      ...{ maxConnections: 1, maxResponseSize: 4 * MIB },
+      observers: [observer],
+    });
     await Promise.all([
       env.patient.get(env.target.url('/delay/50')),
       env.patient.post(env.target.url('/delay/50')),
       failureOf(env.patient.post(env.target.url('/reset'))),
+      failureOf(env.patient.get(env.target.url(`/bytes/${2 * MIB}`))),
     ]);
     const handle = await env.patient.submit.get(env.target.url('/hold'));
     await env.target.waitFor(({ inFlight }) => inFlight === 1);
@@ -79,12 +105,12 @@ test('a heartbeat that was due while Temporal got the mark does not take it back
   await using proxy = await startFreezingProxy(inject('temporalAddress'));
   await using env = await startEnvironment({ address: proxy.address });
   const workflowId = randomUUID();
-  const spec = { url: env.target.url('/hold'), method: 'POST', heartbeatTimeout: '1s' };
+  const spec = { url: env.target.url('/hold'), method: 'POST', heartbeatTimeout: '3s' };
   const response = env.run('inlineRequest', [spec, env.taskQueue], workflowId);
   await env.target.waitFor(({ connections }) => connections === 1);
   // The mark is on its way; the first heartbeat comes a third of its timeout after the start.
   proxy.freeze();
-  await delay(450);
+  await delay(1_300);
   expect(env.target.total).toBe(0);
   proxy.thaw();
   await env.target.waitFor(({ inFlight }) => inFlight === 1);

@@ -132,7 +132,7 @@ test('five of every kind: each ends once', async () => {
       (error: unknown) => requestError(error)?.type,
     ),
   );
-  await env.target.waitFor(({ inFlight }) => inFlight === 5);
+  await env.target.waitFor(({ total }) => total === 5);
   await using _second = await startSecondWorker(env);
   expect(await env.worker.shutdown()).toBe(1);
   await env.target.waitFor(({ hits }) => hits.length === 6 && !hits[5]!.aborted, LONG);

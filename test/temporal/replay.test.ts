@@ -6,13 +6,16 @@
  *   PATIENT_RECORD_HISTORIES=1 npm test -- test/temporal/replay.test.ts
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { format, resolveConfig } from 'prettier';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startEnvironment, type Environment } from '../support/environment.ts';
+import { batchActivities } from './support/batch-history-cases.ts';
 import { HISTORY_CASES } from './support/history-cases.ts';
 
 const folder = fileURLToPath(new URL('../histories/', import.meta.url));
@@ -26,12 +29,19 @@ interface HistoryClass {
   fromObject(json: object): unknown;
 }
 
+const workflowsPath = fileURLToPath(new URL('./workflows/', import.meta.url));
+
 let env: Environment;
+let batchDirectory: string;
 let workflowBundle: Awaited<ReturnType<typeof bundleWorkflowCode>>;
 let History: HistoryClass;
 
 beforeAll(async () => {
-  env = await startEnvironment({ callbackTaskQueue: 'replay' });
+  batchDirectory = await mkdtemp(join(tmpdir(), 'patient-replay-'));
+  env = await startEnvironment({
+    ...{ callbackTaskQueue: 'replay', batchDirectory },
+    user: { activities: batchActivities, workflowsPath },
+  });
   workflowBundle = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('./replayed/', import.meta.url)),
     logger: Runtime.instance().logger,
@@ -39,7 +49,10 @@ beforeAll(async () => {
   const handle = await HISTORY_CASES['patientGet-response']!(env);
   History = (await handle.fetchHistory()).constructor as unknown as HistoryClass;
 });
-afterAll(() => env?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  await env?.[Symbol.asyncDispose]();
+  await rm(batchDirectory, { recursive: true });
+});
 
 interface HistoryJson {
   events: { workflowExecutionStartedEventAttributes?: { workflowId: string } }[];

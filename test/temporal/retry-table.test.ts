@@ -133,7 +133,7 @@ const failing: Row[] = [
     () => startTarget('/hold'),
     { type: 'TimeoutError', phase: 'sent' },
     IF_SAFE,
-    { timeout: 150 },
+    { timeout: 1_000 },
   ],
   [
     'refused after a redirect',

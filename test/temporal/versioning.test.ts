@@ -6,17 +6,14 @@ import { waitFor } from '../support/wait-for.ts';
 /** Makes a build the one that takes new work, once the server has heard of it on both queues. */
 async function makeCurrent({ client, taskQueue }: Environment, name: string, buildId: string) {
   const version = { deploymentName: name, buildId };
-  await waitFor(
-    async () => {
-      const described = await client.workflowService
-        .describeWorkerDeploymentVersion({ namespace: 'default', deploymentVersion: version })
-        .catch(() => undefined);
-      const queues = described?.workerDeploymentVersionInfo?.taskQueueInfos ?? [];
-      const names = new Set(queues.map((queue) => queue.name));
-      return names.has(taskQueue) && names.has(`${taskQueue}:requests`);
-    },
-    { timeout: 15_000 },
-  );
+  await waitFor(async () => {
+    const described = await client.workflowService
+      .describeWorkerDeploymentVersion({ namespace: 'default', deploymentVersion: version })
+      .catch(() => undefined);
+    const queues = described?.workerDeploymentVersionInfo?.taskQueueInfos ?? [];
+    const names = new Set(queues.map((queue) => queue.name));
+    return names.has(taskQueue) && names.has(`${taskQueue}:requests`);
+  });
   await client.workflowService.setWorkerDeploymentCurrentVersion({
     namespace: 'default',
     deploymentName: name,

@@ -207,11 +207,11 @@ describe.concurrent('a failure', () => {
 
   test('TimeoutError', async () => {
     const url = env.target.url('/hold?query=hidden');
-    const error = await failureOf(env.patient.get(url, { timeout: 80, retry: ONCE }));
+    const error = await failureOf(env.patient.get(url, { timeout: 800, retry: ONCE }));
     expect(error).toStrictEqual({
       type: 'TimeoutError',
       errorType: 'timeout',
-      message: `GET ${env.target.url('/hold')}: not finished after 80 ms (timeout)`,
+      message: `GET ${env.target.url('/hold')}: not finished after 800 ms (timeout)`,
       url: env.target.url('/hold'),
       method: 'GET',
       requestId: expect.any(String),
@@ -219,7 +219,7 @@ describe.concurrent('a failure', () => {
       phase: 'sent',
       attempt: 1,
     });
-    expect(error.durationMs).toBeGreaterThanOrEqual(79);
+    expect(error.durationMs).toBeGreaterThanOrEqual(799);
   });
 
   test('ConnectionError', async () => {

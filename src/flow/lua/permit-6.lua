@@ -1,17 +1,24 @@
 -- Grants requests of a key their time to go, to one process at a time, by the clock of Redis.
 --
 -- Rate: a bucket of `burst` units that leaks at the rate (GCRA), `tat` being the time at which it is
--- empty. A grant can lie ahead: it is a reservation, and nobody asks twice for it. Permits: what each
--- process holds counts while its lease lives. Who gets none waits in line; the head is woken by
--- message when one is free, keeps its turn for a second, and nobody else is woken for that permit.
+-- empty. A grant can lie ahead: it is a reservation, and nobody asks twice for it. What one has not
+-- used comes back, but no more than leaves in the bucket all that was granted after it: had it been
+-- empty before, that would be in it still. Permits: what each process holds counts while its lease
+-- lives. Who gets none waits in line; the head is woken by message when one is free, keeps its turn
+-- for a second, and nobody else is woken for that permit.
 --
--- KEYS[1] state (hash: tat, cool, failures)  KEYS[2] held (hash: owner -> permits)
+-- Limits: as last stated by any process; who states none has these, for `life` after that.
+--
+-- KEYS[1] state (hash: tat, interval, taken (units ever), last (slot), cool, failures, limits,
+--   stated (at, ms))
+-- KEYS[2] held (hash: owner -> permits)
 -- KEYS[3] waiting (zset: owner -> time; negative: woken then)  KEYS[4] leases (zset: owner -> expiry, ms)
 -- KEYS[5] overrides (hash: key -> JSON)  KEYS[6] keys (zset: key -> time last used)
 -- ARGV[1] owner  ARGV[2] key  ARGV[3] prefix of channels  ARGV[4] lease, ms
--- ARGV[5] JSON { limits, held, costs, spent, cool, failures, succeeded, horizon, reserve, ramp, life }
--- -> { obstacle, ms after which to ask again, living processes, now, the time at which each granted
---      request may go … }, times in microseconds
+-- ARGV[5] JSON { limits, stated, held, costs, spent, unused, cool, failures, succeeded, horizon, reserve,
+--   ramp, life, slack }
+-- -> { obstacle, ms after which to ask again, now, units taken before, limits (JSON), the time at which
+--      each granted request may go … }, times in microseconds
 local state, held, waiting, leases, overrides, keys = unpack(KEYS)
 local owner, key, prefix, ttl = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local ask = cjson.decode(ARGV[5])
@@ -20,17 +27,35 @@ local TURN, LONGEST = 1000, 60000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 
-local limits = ask.limits
+local known = redis.call('HMGET', state, 'tat', 'cool', 'failures', 'interval', 'taken', 'last',
+  'limits', 'stated')
+local limits, statedAt = ask.limits, now
+if not ask.stated and known[7] then
+  statedAt = tonumber(known[8])
+  limits = now - statedAt < ask.life and cjson.decode(known[7]) or {}
+end
+-- Without what operators have set themselves.
+local stated = cjson.encode(limits)
 local override = redis.call('HGET', overrides, key)
 if override then
   for name, value in pairs(cjson.decode(override)) do limits[name] = value end
 end
-local interval = limits.rate and limits.period / limits.rate
+local interval
+if limits.rate then
+  interval = (limits.period + math.min(ask.slack.most, ask.slack.share * limits.period)) / limits.rate
+end
 local burst = limits.burst or 1
 local breaker = limits.breaker
 
-local known = redis.call('HMGET', state, 'tat', 'cool', 'failures')
 local tat, cool, failures = tonumber(known[1] or 0), tonumber(known[2] or 0), tonumber(known[3] or 0)
+local counted = tonumber(known[4] or '')
+local taken, last = tonumber(known[5] or 0), tonumber(known[6] or 0)
+local takenBefore = taken
+if interval then
+  -- What is in the bucket flows off at the new rate.
+  if counted and tat > now then tat = now + (tat - now) * interval / counted end
+  counted = interval
+end
 local coolBefore = cool
 if ask.succeeded then
   -- A probe came through: back to the limits, slowly.
@@ -45,6 +70,11 @@ end
 if interval then
   if ask.spent > 0 then tat = math.max(tat, now) end
   tat = tat + ask.spent * interval
+  local since = math.max(now, last)
+  for _, unused in ipairs(ask.unused) do
+    local least = math.max(tat - unused.units * interval, since + (taken - unused.mark) * interval)
+    tat = math.min(tat, least)
+  end
 end
 
 -- Permits in use, and the limit now.
@@ -69,7 +99,9 @@ local limit = limits.concurrency or math.huge
 if breaker and failures >= breaker.failures then
   limit = 1
 elseif since >= 0 and since < ask.ramp then
-  if interval then interval = interval * ask.ramp / math.max(since, ask.ramp / 10) end
+  local share = math.max(since / ask.ramp, 0.1)
+  burst = math.max(1, burst * share)
+  if interval then interval = interval / share end
   if limits.concurrency or not interval then
     limit = math.min(limit, 2 ^ math.floor(since / 1000))
     retryIn = math.min(retryIn, 1000 - since % 1000)
@@ -113,18 +145,19 @@ else
     if most < want then obstacle = 'concurrency' end
   end
   for i = 1, most do
-    local at = now
+    local at, cost = now, ask.costs[i]
     if interval then
-      local cost = ask.costs[i]
-      at = math.max(now, tat - math.max(0, burst - cost) * interval)
+      at = math.max(now, last, tat - math.max(0, burst - cost) * interval)
       local ahead = at - now
       first = first or at
       if ahead > ask.reserve or (at - first > span and i > 1) then
         obstacle, retryIn = 'rate', math.max(1, ahead - ask.horizon / 2)
         break
       end
-      tat = math.max(now, tat) + cost * interval
+      last = at
+      tat = math.max(at, tat) + cost * interval
     end
+    taken = taken + cost
     slots[i] = math.ceil(at * 1000)
   end
 end
@@ -161,10 +194,13 @@ end
 
 local life = math.ceil(math.min(math.max(tat - now, cool - now, 0), 2 ^ 31)) + ask.life
 redis.call('HSET', state, 'tat', string.format('%.3f', tat), 'cool', string.format('%.3f', cool),
-  'failures', failures)
+  'last', string.format('%.3f', last), 'taken', string.format('%.17g', taken),
+  'failures', failures, 'limits', stated, 'stated', string.format('%.3f', statedAt))
+if counted then redis.call('HSET', state, 'interval', string.format('%.17g', counted)) end
 redis.call('PEXPIRE', state, life)
 redis.call('PEXPIRE', held, ask.life)
 redis.call('PEXPIRE', waiting, ask.life)
 redis.call('ZADD', keys, math.floor(now), key)
 redis.call('ZREMRANGEBYSCORE', keys, '-inf', now - ask.life)
-return { obstacle, math.ceil(retryIn), fleet, math.floor(now * 1000), unpack(slots) }
+return { obstacle, math.ceil(retryIn), math.floor(now * 1000),
+  string.format('%.17g', takenBefore), stated, unpack(slots) }

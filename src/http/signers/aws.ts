@@ -3,6 +3,7 @@ import type { Hash, Hmac } from 'node:crypto';
 import { RequestError } from '../../shared/errors.ts';
 import type { FinalRequest, Preprocessor } from '../preprocessors.ts';
 
+/** What is signed for, and the names of the secrets that sign. */
 export interface AwsSignerOptions {
   /** e.g. `'eu-central-1'` */
   region: string;

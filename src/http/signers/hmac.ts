@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { FinalRequest, Preprocessor } from '../preprocessors.ts';
 
+/** What is signed with what, and where the signature goes. */
 export interface HmacSignerOptions {
   /** Name of the secret that is the key. */
   secret: string;

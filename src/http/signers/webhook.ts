@@ -2,6 +2,7 @@ import { createHmac, createPrivateKey, sign } from 'node:crypto';
 import { RequestError } from '../../shared/errors.ts';
 import type { Preprocessor } from '../preprocessors.ts';
 
+/** The keys of a webhook, by the names of their secrets. */
 export interface WebhookSignerOptions {
   /**
    * Names of the secrets that are keys: `whsec_…` signs with HMAC-SHA256 (v1), `whsk_…` with

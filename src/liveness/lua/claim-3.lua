@@ -14,6 +14,9 @@ local result = { -1 }
 -- Who cannot renew, as with a Redis that is full, cannot say that others are dead.
 local mine = redis.call('ZSCORE', leases, owner)
 if not mine or tonumber(mine) <= now then return result end
+-- A Redis that refuses to write refuses this. What follows it would take, for it begins with a removal:
+-- whose lease ends last would take the others, who could not renew either, for dead.
+redis.call('ZADD', leases, 'XX', mine, owner)
 for _, dead in ipairs(redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE')) do
   if dead ~= owner then
     local theirs = prefix .. 'records:' .. dead

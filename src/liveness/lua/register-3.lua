@@ -7,7 +7,7 @@
 -- ARGV[10] lease, ms  ARGV[11] longest life of the record, ms  ARGV[12] items, if it is a batch, else 0
 -- ARGV[13] progress that the attempt began with, JSON
 -- -> { 'stale' } | { 'attached' } | { 'kept', outcome }
---    | { 'run', cancel requested: '1' | '0', outcome or nil of each item … }
+--    | { 'run', who asked for its cancel or '', and from the second attempt on: bytes of each item's outcome, or 0 … }
 local request, leases, records = KEYS[1], KEYS[2], KEYS[3]
 local owner, id, number, scheduled, token = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local method, host, path, prefix, ttl, life = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
@@ -49,8 +49,11 @@ redis.call('PEXPIRE', records, life)
 redis.call('ZADD', leases, 'NX', now + ttl, owner)
 redis.call('PEXPIRE', leases, life)
 if outcome then return { 'kept', outcome } end
-local run = { 'run', cancel and '1' or '0' }
+local run = { 'run', cancel or '' }
+-- Of a first attempt nothing can have ended.
+if not heldNumber then return run end
+-- What they are is read a part at a time: together they can be more than one answer may have.
 for index = 0, tonumber(ARGV[12]) - 1 do
-  run[#run + 1] = redis.call('HGET', request, 'outcome:' .. index)
+  run[#run + 1] = redis.call('HSTRLEN', request, 'outcome:' .. index)
 end
 return run

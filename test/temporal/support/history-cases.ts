@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { WorkflowHandle } from '@temporalio/client';
-import type { Environment } from '../../support/environment.ts';
-import { waitFor } from '../../support/wait-for.ts';
-import { callbackTo, rejection, start } from './outcomes.ts';
+import { BATCH_HISTORY_CASES } from './batch-history-cases.ts';
+import { cancelOnceSent, ended, startUser, type Case } from './history-runs.ts';
+import { callbackTo, start } from './outcomes.ts';
 
-type Case = (env: Environment) => Promise<WorkflowHandle>;
-
-/** Each runs a workflow to its end. The name is `<workflow type>-<case>`. */
+/** By `<workflow type>-<case>`. */
 export const HISTORY_CASES: Record<string, Case> = {
+  ...BATCH_HISTORY_CASES,
+
   'patientGet-response': (env) => ended(start(env, 'patientGet', env.target.url('/status/200'))),
 
   'patientGet-failed': (env) =>
@@ -67,23 +66,3 @@ export const HISTORY_CASES: Record<string, Case> = {
     );
   },
 };
-
-function startUser(env: Environment, type: string, args: unknown[]): Promise<WorkflowHandle> {
-  const { userQueue: taskQueue } = env;
-  return env.client.workflow.start(type, { taskQueue, workflowId: randomUUID(), args });
-}
-
-async function ended<H extends WorkflowHandle>(starting: Promise<H>): Promise<H> {
-  const handle = await starting;
-  await handle.result().catch(() => undefined);
-  return handle;
-}
-
-async function cancelOnceSent(env: Environment, handle: WorkflowHandle): Promise<void> {
-  await waitFor(async () => {
-    const { raw } = await handle.describe();
-    return raw.pendingActivities?.length === 1 && env.target.inFlight > 0;
-  });
-  await handle.cancel();
-  await rejection(handle.result());
-}

@@ -11,7 +11,9 @@ import { requestsQueue } from '../../../src/shared/constants.ts';
 import {
   defineCallback,
   patient,
+  patientBatch,
   patientGet,
+  type BatchSpec,
   type CallbackArgument,
   type RequestSpec,
   type WireResponse,
@@ -26,6 +28,10 @@ export async function inlineRequest(spec: RequestSpec, taskQueue: string): Promi
 
 export async function childGet(spec: RequestSpec | string, taskQueue: string) {
   return executeChild(patientGet, { taskQueue, args: [spec] });
+}
+
+export async function childBatch(batch: BatchSpec, taskQueue: string) {
+  return executeChild(patientBatch, { taskQueue, args: [batch] });
 }
 
 /** A callback workflow that returns what it was given, so that a test can read it. */
@@ -45,6 +51,14 @@ export async function waitForSignal(): Promise<CallbackArgument> {
   return argument!;
 }
 
+/** The `callbackArgs` of so many signals. */
+export async function manySignals(count: number): Promise<unknown[]> {
+  const received: unknown[] = [];
+  setHandler(delivered, ({ callbackArgs }) => void received.push(callbackArgs));
+  await condition(() => received.length >= count);
+  return received;
+}
+
 /** A submit activity alone: what any caller gets that knows no control activity. */
 export async function submitWithoutControl(
   url: string,
@@ -57,5 +71,5 @@ export async function submitWithoutControl(
     heartbeatTimeout,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   });
-  return submitRequest(url, { requestId: 'alone' });
+  return submitRequest(url, { requestId: 'alone' }) as Promise<WireResponse>;
 }

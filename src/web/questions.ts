@@ -1,0 +1,100 @@
+import type { Fleet, RequestQuery } from '../fleet/port.ts';
+import { Memo } from './memo.ts';
+import type { TemporalSide } from './port.ts';
+
+/** A part of a page that cannot be had leaves the other parts readable. */
+export type Answer<T> = { value: T } | { problem: string };
+
+/** ms */
+const ANSWER_TIMEOUT = 4_000;
+
+/** Less than the pause between two updates of a page, so that each of them is news. */
+export const SHARED_FOR = 1_500;
+
+/** ms. The answer takes a look at every request in Redis. */
+const KEPT_SHARED_FOR = 10_000;
+
+/** What pages ask the fleet. However many browsers watch, it is asked once. */
+export class Questions {
+  readonly #fleet: Fleet;
+  readonly #temporal: TemporalSide;
+  readonly #memo = new Memo();
+
+  constructor(fleet: Fleet, temporal: TemporalSide) {
+    this.#fleet = fleet;
+    this.#temporal = temporal;
+  }
+
+  get scope(): Fleet['scope'] {
+    return this.#fleet.scope;
+  }
+
+  processes() {
+    return this.#ask('processes', () => this.#fleet.processes());
+  }
+
+  requests(query: RequestQuery) {
+    return this.#ask(`requests ${JSON.stringify(query)}`, () => this.#fleet.requests(query));
+  }
+
+  failures(limit: number) {
+    return this.#ask(`failures ${limit}`, () => this.#fleet.failures(limit));
+  }
+
+  keptOutcomes(limit: number) {
+    const question = () => this.#fleet.keptOutcomes(limit);
+    return this.#ask(`kept ${limit}`, question, KEPT_SHARED_FOR);
+  }
+
+  statistics() {
+    return this.#ask('statistics', () => this.#fleet.statistics());
+  }
+
+  flowKeys() {
+    return this.#ask('flow', () => this.#fleet.flow.list());
+  }
+
+  /** ms; undefined without Redis. */
+  redis() {
+    return this.#ask('redis', () => this.#fleet.ping());
+  }
+
+  /** ms */
+  temporal(): Promise<Answer<number>> {
+    return this.#ask('temporal', async () => {
+      const asked = performance.now();
+      await this.#temporal.ping();
+      return performance.now() - asked;
+    });
+  }
+
+  batches(limit: number) {
+    return this.#ask(`batches ${limit}`, () => this.#temporal.batches(limit));
+  }
+
+  /** For what has just been changed. */
+  forget(): void {
+    this.#memo.forget();
+  }
+
+  #ask<T>(name: string, question: () => Promise<T>, ttl = SHARED_FOR): Promise<Answer<T>> {
+    return this.#memo.get(name, ttl, () => answer(question));
+  }
+}
+
+async function answer<T>(question: () => Promise<T>): Promise<Answer<T>> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`no answer in ${ANSWER_TIMEOUT} ms`)),
+      ANSWER_TIMEOUT,
+    );
+  });
+  try {
+    return { value: await Promise.race([question(), tooLate]) };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
