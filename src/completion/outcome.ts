@@ -15,7 +15,7 @@ import {
 import { fromJson, toJson } from '../shared/json-payload.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import { payloadBytes, type ActivityRpc, type Payloads } from './activity-rpc.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../shared/turns.ts';
 
 /** Characters of a body from which encoding it is a matter of memory. */
 const LARGE = 1024 * 1024;

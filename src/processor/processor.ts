@@ -1,20 +1,13 @@
 import type { FlowControl } from '../flow/port.ts';
-import type {
-  CancelledBy,
-  ItemOutcomes,
-  Liveness,
-  Registration,
-  RequestRecord,
-} from '../liveness/port.ts';
+import type { CancelledBy, Liveness, Registration, RequestRecord } from '../liveness/port.ts';
 import { crashCount } from '../shared/attempt.ts';
-import { KeptOutcomeError } from '../shared/errors.ts';
 import type { Log } from '../shared/log.ts';
 import { keyString, type RequestKey } from '../shared/request-key.ts';
 import { Admission, SINGLES } from './admission.ts';
+import { BatchRunner } from './batch-runner.ts';
 import { BatchTask, type BatchInput } from './batch-task.ts';
 import { drainTasks, type StopOptions } from './drain.ts';
-import { endCrowded, endInterrupted, endUnknown, unreadable } from './ending.ts';
-import { LoopTurns } from './loop-turns.ts';
+import { endInterrupted, endUnknown } from './ending.ts';
 import { Observers, type ProcessorObserver, type TaskView } from './observers.ts';
 import type { Interruption } from './owned-task.ts';
 import { RequestRunner } from './request-runner.ts';
@@ -49,17 +42,14 @@ const CANCELS: Record<CancelledBy, Interruption> = { workflow: 'cancelled', oper
 
 type Running = Registration & { answer: 'run' };
 
-/** ms. A delivery that takes longer waits for something that is away, a payload store say. */
-const SLOW_DELIVERY = 10_000;
-
 /** Keeps requests in flight and sees each one to its end. Knows neither Temporal nor Redis. */
 export class Processor {
   readonly #options: ProcessorOptions;
   readonly #observers: Observers;
   readonly #admission: Admission;
   readonly #runner: RequestRunner;
+  readonly #batches: BatchRunner;
   readonly #tasks = new Tasks();
-  readonly #turns = new LoopTurns();
   #state: ProcessorState = 'stopped';
   #stopped: Promise<number> | undefined;
 
@@ -73,6 +63,11 @@ export class Processor {
     const { transport, flow, log } = options;
     const [admission, observers] = [this.#admission, this.#observers];
     this.#runner = new RequestRunner({ transport, admission, flow, observers, log });
+    this.#batches = new BatchRunner({
+      ...{ runner: this.#runner, admission, tasks: this.#tasks },
+      maxConnections: options.maxConnections,
+      refusal: (...item) => this.#refusal(...item),
+    });
   }
 
   get state(): ProcessorState {
@@ -275,7 +270,9 @@ export class Processor {
   #startBatch(batch: BatchTask, { cancelRequested, settled = [] }: Running): void {
     const { handler, liveness, log } = this.#options;
     this.#admission.arrive();
-    this.#runBatch(batch, cancelRequested, settled)
+    handler.begin(batch);
+    this.#batches
+      .run(batch, cancelRequested, settled)
       .then(() => handler.finishBatch(batch))
       .then(() => this.#tellDelivered(batch))
       .finally(() => {
@@ -291,54 +288,11 @@ export class Processor {
       });
   }
 
-  async #runBatch(
-    batch: BatchTask,
-    cancelRequested: CancelledBy | false,
-    settled: ItemOutcomes,
-  ): Promise<void> {
-    this.#options.handler.begin(batch);
-    const crashes = crashCount(batch.attempt, batch.progress);
-    const crowded = this.#crowdedFor(batch);
-    const runs: Promise<void>[] = [];
-    const turns: Promise<PromiseSettledResult<void>[]>[] = [];
-    for (const [position, item] of batch.items.entries()) {
-      const known = settled[position];
-      if (!(item instanceof RequestTask)) batch.end(position, { kind: 'error', error: item });
-      else if (known instanceof KeptOutcomeError) batch.end(position, unreadable(item, known));
-      else if (known) batch.endSettled(position, known);
-      else {
-        const turn = this.#turns.wait();
-        if (turn) {
-          turns.push(Promise.allSettled(runs.splice(0)));
-          await turn;
-        }
-        // After the wait: what has stopped the batch meanwhile stops the rest of it here.
-        const decided = this.#refusal(item, cancelRequested, crashes) ?? crowded;
-        runs.push(this.#runner.run(item, batch.itemHandler, batch.line, decided));
-      }
-    }
-    turns.push(Promise.allSettled(runs));
-    const ended = (await Promise.all(turns)).flat();
-    const defect = ended.find(({ status }) => status === 'rejected');
-    if (defect) throw (defect as PromiseRejectedResult).reason;
-    batch.startDelivery();
-  }
-
   #tellDelivered({ items, reports }: BatchTask): void {
     for (const [position, item] of items.entries()) {
       if (!(item instanceof RequestTask)) continue;
       this.#observers.tellDelivered(item, reports[position]!.ending.kind);
     }
-  }
-
-  /**
-   * What all of its items end with where too much of batches waits already, for places, or ended and
-   * without them for its delivery: that is memory which nothing else bounds.
-   */
-  #crowdedFor({ line, scheduledAt }: BatchTask): Ending | undefined {
-    const isStuck = this.#tasks.undelivered(SLOW_DELIVERY) > this.#options.maxConnections;
-    const backlog = isStuck ? Infinity : this.#admission.backlog(line);
-    return backlog === undefined ? undefined : endCrowded(backlog, scheduledAt);
   }
 
   #cancel(id: string, by: CancelledBy): boolean {

@@ -1,6 +1,6 @@
 import { setImmediate as turnOver } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { Turns } from '../../src/completion/turns.ts';
+import { Turns } from '../../src/shared/turns.ts';
 
 test('so many at once, in order, whether or not they succeed', async () => {
   const turns = new Turns(2);
