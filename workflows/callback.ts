@@ -12,6 +12,7 @@ import type { CallbackStart, ControlActivities } from '../src/shared/activities.
 import { parseDuration } from '../src/shared/duration.ts';
 import { invalidRequest } from '../src/shared/errors.ts';
 import type { LooseSpec } from '../src/shared/loose-spec.ts';
+import { isName, MAX_NAME } from '../src/shared/names.ts';
 import type {
   Callback,
   CallbackArgument,
@@ -19,7 +20,7 @@ import type {
   SignalCallback,
   WorkflowCallback,
 } from '../src/shared/wire.ts';
-import { cutText, jsonBytes } from '../src/shared/text.ts';
+import { cutText } from '../src/shared/text.ts';
 import { isRecord } from '../src/shared/values.ts';
 import { summary } from './spec.ts';
 
@@ -28,8 +29,6 @@ export type CallbackTarget = Required<Pick<WorkflowCallback, 'workflow' | 'taskQ
   Pick<WorkflowCallback, 'retry'>;
 
 const HOUR = 60 * 60_000;
-/** Temporal takes names and ids of 1000 bytes. */
-const MAX_NAME = 1000;
 /** A child on such a queue of Temporal's own would block the workflow. */
 const RESERVED = '/_sys/';
 const MAX_INTERVAL = 365 * 24 * HOUR;
@@ -162,8 +161,4 @@ function isAttempts(value: unknown): value is number {
 
 function isCoefficient(value: unknown): value is number {
   return Number.isFinite(value) && (value as number) >= 1;
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && jsonBytes(value) - 2 <= MAX_NAME;
 }

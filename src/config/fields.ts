@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseDuration } from '../shared/duration.ts';
 import { describeValue } from './problems.ts';
 import { MAX_TIMER } from '../shared/constants.ts';
+import { isName, MAX_NAME } from '../shared/names.ts';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -69,10 +70,13 @@ export function positive() {
   return z.number({ error }).positive({ error });
 }
 
-/** Name of a workflow, signal, queue: Temporal takes up to 1000 characters. */
+/** Name of a workflow, signal, queue. */
 export function name() {
-  const error = 'expected 1 to 1000 characters';
-  return z.string({ error }).min(1, { error }).max(1000, { error });
+  const error = `expected 1 to ${MAX_NAME} bytes`;
+  return z
+    .string({ error })
+    .refine(isName, { error })
+    .meta({ minLength: 1, maxLength: MAX_NAME });
 }
 
 export function visible() {

@@ -1,9 +1,8 @@
 import { parseDuration } from './duration.ts';
 import { invalidRequest } from './errors.ts';
+import { isName } from './names.ts';
 import { describe, isRecord } from './values.ts';
 
-/** Temporal takes names of so many characters. */
-const MAX_NAME = 1000;
 /** Temporal counts attempts in 32 bits; timers too, in ms. */
 const MAX_INT = 2 ** 31 - 1;
 
@@ -93,8 +92,4 @@ function checkFields(field: string, value: object, names: string[]): void {
 
 function isBetween(value: unknown, least: number, most: number): boolean {
   return typeof value === 'number' && value >= least && value <= most;
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME;
 }

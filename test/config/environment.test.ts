@@ -163,7 +163,7 @@ describe('environment', () => {
       'PATIENT_ENCRYPTION_KEYS: key "a": expected 32 bytes in base64, got 4 bytes',
       'PATIENT_PAYLOAD_STORE: expected file:///folder, redis://…, rediss://…, s3://bucket or an ' +
         'object with name, put and get, got a string of 23 characters',
-      'PATIENT_DEPLOYMENT_BUILD_ID: expected 1 to 1000 characters, got undefined',
+      'PATIENT_DEPLOYMENT_BUILD_ID: expected 1 to 1000 bytes, got undefined',
     ]);
   });
 });

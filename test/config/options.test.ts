@@ -47,9 +47,10 @@ const METRICS =
   'expected prometheus://address:port, or grpc://, grpcs://, http:// or https:// and a collector';
 
 const names: Wrong[] = [
-  ['', undefined, 'expected 1 to 1000 characters'],
-  [5, undefined, 'expected 1 to 1000 characters'],
-  ['n'.repeat(1001), 'n'.repeat(1001), 'expected 1 to 1000 characters'],
+  ['', undefined, 'expected 1 to 1000 bytes'],
+  [5, undefined, 'expected 1 to 1000 bytes'],
+  ['n'.repeat(1001), 'n'.repeat(1001), 'expected 1 to 1000 bytes'],
+  ['ñ'.repeat(501), 'ñ'.repeat(501), 'expected 1 to 1000 bytes'],
 ];
 
 const files: Wrong[] = [
@@ -259,7 +260,7 @@ describe('further refusals', () => {
     expect(message.split('; ')).toEqual([
       'retry.statuses[1]: expected an integer from 100 to 599, got 1000',
       'retry.maximumInterval: expected at least initialInterval (120000 ms), got 60000 ms',
-      'deployment.buildId: expected 1 to 1000 characters, got undefined',
+      'deployment.buildId: expected 1 to 1000 bytes, got undefined',
       "logLevel: expected 'trace', 'debug', 'info', 'warn', 'error', got \"loud\"",
     ]);
   });
