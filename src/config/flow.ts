@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { DEFAULT_PERIOD, type FlowLimits, type ResolvedFlow } from '../shared/flow-limits.ts';
+import { DEFAULT_PERIOD, MAX_UNITS, type FlowLimits, type ResolvedFlow } from '../shared/flow-limits.ts';
 import { atLeast, duration, integer, positive, visible } from './fields.ts';
 
 /** Of one unit of cost, ms: 24.8 days, as every duration. */
 const LONGEST_INTERVAL = 2 ** 31 - 1;
-const MAX_UNITS = 1e9;
 
 /** RFC 6901 §3. */
 const POINTER = /^(\/([^~/]|~[01])*)*$/;

@@ -1,3 +1,4 @@
+import { MAX_UNITS } from '../shared/flow-limits.ts';
 import { isLarge, type HeldResponse } from '../shared/held-response.ts';
 
 /**
@@ -19,7 +20,8 @@ export function costIn(
       }
       value = (value as Record<string, unknown>)[name];
     }
-    return typeof value === 'number' && value >= 0 ? value : undefined;
+    // One number in a response must not take the key's budget for ever: `1e999` is JSON too.
+    return typeof value === 'number' && value >= 0 && value <= MAX_UNITS ? value : undefined;
   } catch {
     return undefined;
   }

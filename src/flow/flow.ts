@@ -49,8 +49,9 @@ export class Flow implements FlowControl {
     if (!flow && !configured && !override) return undefined;
     const queue = this.#queueOf(key);
     queue.limits = { ...configured, ...flow?.limits };
-    if (this.#isFull(queue)) return Promise.resolve(queue.later);
-    return queue.take({ cost: flow?.cost ?? 1, pointer: flow?.pointer }, signal);
+    const demand = { cost: flow?.cost ?? 1, pointer: flow?.pointer };
+    if (this.#isFull(queue)) return Promise.resolve(queue.sendAway(demand));
+    return queue.take(demand, signal);
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { FlowLimits } from '../shared/flow-limits.ts';
+import { Away } from './away.ts';
 import { GrantPace } from './grant-pace.ts';
 import { NOTHING, type Answer, type Ledger, type Report, type Slot } from './ledger.ts';
 import { Line } from './line.ts';
@@ -11,8 +12,7 @@ import { MAX_TIMER } from '../shared/constants.ts';
 const LEAD = 250;
 /** Most requests asked for at once. */
 const BATCH = 100;
-/** ms. Shortest stay in Temporal of one that there is no room for here. */
-const MIN_LATER = 5_000;
+
 interface Waiter {
   demand: Demand;
   /** Runs from its grant until its time is near. */
@@ -54,11 +54,13 @@ export class KeyQueue {
   /** Monotonic ms before which nothing will be granted, as far as is known. */
   #blockedUntil = -Infinity;
   readonly #pace = new GrantPace();
+  readonly #away: Away;
   /** How often the key was to be left alone. */
   #cooled = 0;
 
   constructor(options: KeyQueueOptions) {
     this.#options = options;
+    this.#away = new Away(options.maxWait);
   }
 
   get waiting(): number {
@@ -88,16 +90,16 @@ export class KeyQueue {
     return this.#cooled;
   }
 
-  /** For one that is not to wait here: when one who came now would have its turn, by the pace so far. */
-  get later(): Later {
+  /** For one that is not to wait here, by the pace so far. */
+  sendAway({ cost }: Demand): Later {
     const { size, units } = this.#waiting;
     const paced = size * this.#pace.each(this.#held);
-    return laterIn(Math.max(this.#waitBehind(size, units), paced, MIN_LATER));
+    return this.#sendAway(Math.max(this.#waitBehind(size, units), paced), cost);
   }
 
   take(demand: Demand, signal: AbortSignal): Promise<FlowPermit | Later> {
     const known = this.#waitBehind(this.#waiting.size, this.#waiting.units);
-    if (known > this.#options.maxWait) return Promise.resolve(laterIn(known));
+    if (known > this.#options.maxWait) return Promise.resolve(this.#sendAway(known, demand.cost));
     return this.#stand(demand, signal, (waiter) => this.#waiting.add(waiter));
   }
 
@@ -235,9 +237,10 @@ export class KeyQueue {
     // A pause says nothing of how fast permits come back.
     const blocked = obstacle === 'paused' || (timed && slots.length === 0);
     const { size: waiting } = this.#waiting;
+    if (waiting === 0) this.#away.forget();
     this.#pace.learn(slots.length, now, { waiting, held: this.#held, blocked });
     this.#blockedUntil = timed ? now + retryIn : -Infinity;
-    this.#sendAway();
+    this.#shorten();
     const unheard = obstacle === 'none' && this.#waiting.size > 0;
     if (this.#changed || unheard) return this.#ask();
     if (this.#waiting.size > 0) {
@@ -283,8 +286,14 @@ export class KeyQueue {
     return Math.max(0, rated, Math.max(0, blocked) + paced);
   }
 
-  /** Those at the end whose wait has become too long. */
-  #sendAway(): void {
+  #sendAway(wait: number, cost: number): Later {
+    const interval = intervalOf(this.#limits) ?? 0;
+    const each = Math.max(cost * interval, this.#pace.each(this.#held));
+    return this.#away.send({ wait, blocked: this.#blockedUntil - performance.now(), each });
+  }
+
+  /** Sends away those at the end whose wait has become too long. */
+  #shorten(): void {
     const { maxWait } = this.#options;
     if (this.#waitBehind(this.#waiting.size, this.#waiting.units) <= maxWait) return;
     let units = 0;
@@ -293,7 +302,7 @@ export class KeyQueue {
       units += waiter.demand.cost;
       if (later <= maxWait) continue;
       this.#waiting.delete(waiter);
-      waiter.settle(laterIn(later));
+      waiter.settle(this.#sendAway(later, waiter.demand.cost));
     }
   }
 
@@ -303,11 +312,6 @@ export class KeyQueue {
     if (this.#counted === 0) this.#options.onIdle();
     else if (this.#counted !== undefined) this.#ask();
   }
-}
-
-/** Not to the ms: what is sent away together must not come back together. */
-function laterIn(ms: number): Later {
-  return { later: Math.ceil(ms * (1 + 0.2 * Math.random())) };
 }
 
 function* take<T>(items: Iterable<T>, count: number): Generator<T> {

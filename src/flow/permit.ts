@@ -41,7 +41,7 @@ export class FlowPermit implements Permit {
    */
   ready(signal: AbortSignal): Promise<Later | undefined> | undefined {
     // It has waited for its place, or for Temporal: not any longer with a place.
-    if (this.#grant.cooled !== this.#queue.cooled) return Promise.resolve(this.#queue.later);
+    if (this.#isCooled) return Promise.resolve(this.#queue.sendAway(this.#grant.demand));
     if (this.#grant.limits.rate === undefined) return undefined;
     const late = performance.now() - this.#grant.slot.at;
     if (late >= 0 && late <= toleranceOf(this.#grant.limits)) return undefined;
@@ -56,7 +56,7 @@ export class FlowPermit implements Permit {
       const now = performance.now();
       if (now < slot.at) {
         await pause(Math.ceil(slot.at - now), undefined, { signal });
-        if (this.#grant.cooled !== this.#queue.cooled) return this.#queue.later;
+        if (this.#isCooled) return this.#queue.sendAway(demand);
       } else if (now <= slot.at + toleranceOf(limits)) {
         return undefined;
       } else {
@@ -76,6 +76,11 @@ export class FlowPermit implements Permit {
     if (this.#released) return;
     this.#released = true;
     this.#queue.release(this.#reportOf(seen));
+  }
+
+  /** The key was to be left alone after this was granted. */
+  get #isCooled(): boolean {
+    return this.#grant.cooled !== this.#queue.cooled;
   }
 
   #reportOf(seen: Seen): Report {

@@ -65,6 +65,8 @@ export class BatchTask extends OwnedTask<BatchProgress> {
   readonly #bounded: BatchInput['bounded'];
   readonly items: readonly (RequestTask | WireError)[];
   readonly #endings: ItemEnding[];
+  /** Monotonic ms. */
+  readonly #endedAt: number[] = [];
   readonly #handler: BatchHandler;
   readonly #liveness: Liveness;
   /** Items below may be sent. */
@@ -178,7 +180,19 @@ export class BatchTask extends OwnedTask<BatchProgress> {
     this.#endings[position] = isShort
       ? { ...ending, response: statusOnly(ending.response) }
       : ending;
+    this.#endedAt[position] = performance.now();
     this.#done++;
+  }
+
+  /** What is to be tried again after a while has waited for the others meanwhile. */
+  override startDelivery(): void {
+    for (const [position, ending] of this.#endings.entries()) {
+      if (!('delay' in ending)) continue;
+      const waited = performance.now() - (this.#endedAt[position] ?? -Infinity);
+      const delay = Math.max(0, Math.ceil(ending.delay - waited));
+      this.#endings[position] = { ...ending, delay };
+    }
+    super.startDelivery();
   }
 
   /** One that an earlier attempt has settled. */

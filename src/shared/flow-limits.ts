@@ -22,6 +22,9 @@ export interface FlowLimits {
 /** A period of none but a rate is given. */
 export const DEFAULT_PERIOD = 1_000;
 
+/** Most that a request may take. */
+export const MAX_UNITS = 1e9;
+
 /** What a spec says of its flow. */
 export interface ResolvedFlow {
   /** Undefined: the request's host. */

@@ -302,7 +302,8 @@ describe.each(kinds)('%s', (_, start) => {
     const controller = new AbortController();
     const waiting = [1, 2, 3].map(() => flow.acquire('host', minute, controller.signal)!);
     const later = await sentAway(flow.acquire('host', minute, never));
-    expect(later).toBeGreaterThan(60_000);
+    // Its turn is in 76 s, and it may wait the last half minute here.
+    expect(later).toBeGreaterThan(45_000);
     controller.abort(new Error('enough'));
     expect((await Promise.allSettled(waiting)).every((each) => each.status === 'rejected')).toBe(
       true,
@@ -316,7 +317,7 @@ describe.each(kinds)('%s', (_, start) => {
     const gone = new AbortController();
     setMaxListeners(0, gone.signal);
     const turns = Array.from({ length: 200 }, () => flow.acquire('host', budget, gone.signal)!);
-    expect(await sentAway(turns[199])).toBeGreaterThan(60_000);
+    expect(await sentAway(turns[199])).toBeGreaterThan(30_000);
     expect((await Promise.all(turns.slice(0, 50))).some((turn) => 'later' in turn)).toBe(false);
     gone.abort(new Error('enough'));
     const ended = await Promise.allSettled(turns);

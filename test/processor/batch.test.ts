@@ -1,4 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import type { ItemReport } from '../../src/processor/batch-task.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { keyOf, startHarness, submitBatch, type BatchRequest, type Harness } from './harness.ts';
 
@@ -20,6 +21,15 @@ test('every item has its ending, in order', async () => {
   await submitBatch(harness, ['/status/201', '/delay/50', '/status/503', '/reset', '/status/404']);
   expect(await endings(harness)).toEqual(['201', '200', 'retry', 'retry', '404']);
   expect(harness.processor.total).toBe(0);
+});
+
+test('what is to be tried again has waited for the others meanwhile', async () => {
+  await using harness = await startHarness();
+  await submitBatch(harness, ['/flaky/busy/1?retryAfter=30', '/delay/1000']);
+  expect(await endings(harness)).toEqual(['retry', '200']);
+  const [{ ending }] = harness.handler.batches[0]!.reports as [ItemReport];
+  expect((ending as { delay: number }).delay).toBeGreaterThan(20_000);
+  expect((ending as { delay: number }).delay).toBeLessThan(29_500);
 });
 
 test('a batch takes its turns with single requests, and with another batch', async () => {
