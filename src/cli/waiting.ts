@@ -12,7 +12,7 @@ export class Interrupted extends CliError {
 
 export interface InterruptOptions {
   /** What is left behind, and how to come back to it. */
-  message: string;
+  message: () => string;
   /** Instead of leaving it at the first signal; the second one leaves. */
   cancel?: (() => Promise<void>) | undefined;
 }
@@ -30,7 +30,7 @@ export async function untilInterrupted<T>(
   const interrupted = withResolvers<never>();
   let cancelling = false;
   const onSignal = (): void => {
-    if (!cancel || cancelling) return interrupted.reject(new Interrupted(message));
+    if (!cancel || cancelling) return interrupted.reject(new Interrupted(message()));
     cancelling = true;
     say('cancelling; Ctrl-C again leaves it at that');
     cancel().catch((error: unknown) => interrupted.reject(error));

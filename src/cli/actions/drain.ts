@@ -26,7 +26,7 @@ export async function drain(name: string, flags: DrainFlags): Promise<ExitCode> 
         `${id} drains: ${handOver} to hand over, ${onWire} to wait for, ${delivering} to deliver`,
       );
     }
-    const message = `${id} goes on draining`;
+    const message = () => `${id} goes on draining`;
     if (flags.wait) await untilInterrupted(gone(fleet, id), { message });
   });
   return EXIT.done;

@@ -40,14 +40,15 @@ type Options = Omit<RequestSpec, 'url' | 'method'>;
 export async function send(method: Method, url: string, flags: SendFlags): Promise<ExitCode> {
   const options = await specOf(flags);
   return withTemporal(async (access) => {
-    const handle = await start(access, method, url, options);
+    const starting = start(access, method, url, options);
     if (flags.detach) {
-      if (flags.json) printJson({ workflowId: handle.requestId });
-      else console.log(handle.requestId);
+      const { requestId } = await starting;
+      if (flags.json) printJson({ workflowId: requestId });
+      else console.log(requestId);
       return EXIT.done;
     }
     const shown = method === 'HEAD' ? { ...flags, include: true } : flags;
-    return finish(access, handle, { ...options, method, url }, shown);
+    return finish(access, starting, { ...options, method, url }, shown);
   });
 }
 
@@ -68,28 +69,36 @@ async function start(
 
 async function finish(
   access: TemporalClient,
-  handle: RequestHandle,
+  starting: Promise<RequestHandle>,
   spec: RequestSpec,
   flags: SendFlags,
 ): Promise<ExitCode> {
-  const { requestId } = handle;
+  let { requestId } = spec;
   const calm = watchForStarvation(access);
   try {
-    const response = await untilInterrupted(
-      insist(() => handle.result()),
-      {
-        message:
-          `the request goes on as workflow ${requestId}: \`patient show\` tells how, ` +
-          '`patient cancel` ends it, and this command with --workflow-id waits again',
-        cancel: flags.cancelOnInterrupt ? () => handle.cancel() : undefined,
-      },
-    );
-    return await report(response, requestId, flags);
+    // A signal can come before Temporal has answered.
+    const work = starting.then((handle) => {
+      ({ requestId } = handle);
+      return insist(() => handle.result());
+    });
+    const response = await untilInterrupted(work, {
+      message: () => left(requestId),
+      cancel: flags.cancelOnInterrupt ? async () => (await starting).cancel() : undefined,
+    });
+    return await report(response, requestId!, flags);
   } catch (error) {
     return fail(error, spec, flags);
   } finally {
     calm();
   }
+}
+
+function left(requestId: string | undefined): string {
+  if (requestId === undefined) return 'nobody knows whether the request was started';
+  return (
+    `the request goes on as workflow ${requestId}: \`patient show\` tells how, ` +
+    '`patient cancel` ends it, and this command with --workflow-id waits again'
+  );
 }
 
 async function report(

@@ -110,7 +110,7 @@ export async function serveBatch(
     const result = insist(() => handle.result());
     const work = Promise.race([result, running.then(() => result)]);
     return await untilInterrupted(work, {
-      message:
+      message: () =>
         `batch ${handle.workflowId} waits for this command: the same one goes on, ` +
         '`patient cancel` ends it',
       cancel: cancelOnInterrupt ? () => handle.cancel() : undefined,
