@@ -73,10 +73,7 @@ export function positive() {
 /** Name of a workflow, signal, queue. */
 export function name() {
   const error = `expected 1 to ${MAX_NAME} bytes`;
-  return z
-    .string({ error })
-    .refine(isName, { error })
-    .meta({ minLength: 1, maxLength: MAX_NAME });
+  return z.string({ error }).refine(isName, { error }).meta({ minLength: 1, maxLength: MAX_NAME });
 }
 
 export function visible() {

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { DEFAULT_PERIOD, MAX_UNITS, type FlowLimits, type ResolvedFlow } from '../shared/flow-limits.ts';
+import {
+  DEFAULT_PERIOD,
+  MAX_UNITS,
+  type FlowLimits,
+  type ResolvedFlow,
+} from '../shared/flow-limits.ts';
 import { atLeast, duration, integer, positive, visible } from './fields.ts';
 
 /** Of one unit of cost, ms: 24.8 days, as every duration. */
