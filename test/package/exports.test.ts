@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -33,20 +34,25 @@ const ENTRIES = ['patient-http', 'patient-http/workflow', 'patient-http/testing'
 
 test('holds what it needs and nothing else', async () => {
   expect((await readdir(packed)).sort()).toEqual([
-    ...[
-      'CHANGELOG.md',
-      'LICENSE',
-      'README.md',
-      'deploy',
-      'dist',
-      'docs',
-      'package.json',
-      'schemas',
-    ],
+    ...['ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'bench'],
+    ...['deploy', 'dist', 'docs', 'examples', 'package.json', 'schemas', 'test'],
   ]);
   const files = await readdir(join(packed, 'dist'), { recursive: true });
   expect(files.filter((name) => /\.map$|(?<!\.d)\.ts$/.test(name))).toEqual([]);
   expect((await readdir(join(packed, 'dist'))).sort()).toEqual(['activities', 'src', 'workflows']);
+});
+
+test('its documents link to what is there', async () => {
+  const all = await readdir(packed, { recursive: true });
+  const broken: string[] = [];
+  for (const document of all.filter((name) => name.endsWith('.md'))) {
+    const text = await readFile(join(packed, document), 'utf8');
+    for (const [, target = ''] of text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)/g)) {
+      const path = join(packed, dirname(document), target);
+      if (!existsSync(path)) broken.push(`${document}: ${target}`);
+    }
+  }
+  expect(broken).toEqual([]);
 });
 
 test('an ES module imports every entry', async () => {
