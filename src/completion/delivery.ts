@@ -13,7 +13,7 @@ const MAX_ENCODINGS = 30;
 const PATIENCE = 60 * 60_000;
 const LONGEST_PAUSE = 10_000;
 /** ms; a store that has not answered by then may never, and what waits for it is kept meanwhile. */
-const SILENCE = 2_000;
+export const SILENCE = 2_000;
 
 export interface Encoding<T> {
   encode: () => Promise<T>;

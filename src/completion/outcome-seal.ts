@@ -1,9 +1,16 @@
 import type { OutcomeSeal } from '../liveness/port.ts';
+import { excerpt } from '../processor/ending.ts';
+import { tooLargeAlone } from '../shared/batch.ts';
+import { MAX_PAYLOAD_BYTES } from '../shared/constants.ts';
 import { KeptOutcomeError } from '../shared/errors.ts';
+import { inTime } from '../shared/in-time.ts';
 import { fromJson, toJson, type JsonPayload } from '../shared/json-payload.ts';
-import { plainOutcome, type Settled } from '../shared/outcome.ts';
-import type { ActivityRpc, Payloads } from './activity-rpc.ts';
+import { plainOutcome, type Outcome, type Settled } from '../shared/outcome.ts';
+import type { RequestKey } from '../shared/request-key.ts';
+import { payloadBytes, type ActivityRpc, type Payloads } from './activity-rpc.ts';
+import { SILENCE } from './delivery.ts';
 import { reasonOf } from './failure.ts';
+import { inTurn, isKept } from './outcome.ts';
 
 /**
  * Kept outcomes as the data converter and its codecs make payloads of them. A request's response is
@@ -12,12 +19,34 @@ import { reasonOf } from './failure.ts';
 export function createOutcomeSeal(
   rpc: Pick<ActivityRpc, 'encode' | 'encodeWithoutStore' | 'decode'>,
 ): OutcomeSeal {
+  const encodeWhole = (key: RequestKey, settled: Settled): Promise<Payloads> =>
+    rpc.encodeWithoutStore(key, plainOutcome(settled));
+
+  /** What Temporal would not take is kept as what its batch will tell instead. */
+  const encodeItem = async (key: RequestKey, settled: Settled): Promise<Payloads> => {
+    const payloads = await rpc.encode(key, plainOutcome(settled));
+    const bytes = payloadBytes(payloads);
+    if (settled.kind !== 'response' || bytes <= MAX_PAYLOAD_BYTES) return payloads;
+    const { error } = tooLargeAlone(excerpt(settled.response), bytes);
+    return rpc.encode(key, { kind: 'error', error } satisfies Outcome);
+  };
+
+  const keepItem = (key: RequestKey, settled: Settled): Promise<Payloads | undefined> => {
+    const encode = (): Promise<Payloads> => encodeItem(key, settled);
+    // As a reference, however long that takes, or not at all.
+    if (!isKept(settled)) return inTurn('deliver', settled, encode).catch(() => undefined);
+    const late = (): Error => new Error(`no answer in ${SILENCE} ms`);
+    return inTurn('keep', settled, () =>
+      inTime(encode(), SILENCE, late).catch(() => encodeWhole(key, settled)),
+    );
+  };
+
   return {
     async seal(key, settled, isItem) {
-      const value = plainOutcome(settled);
-      const keep = (): Promise<Payloads> => rpc.encodeWithoutStore(key, value);
-      const payloads = await (isItem ? rpc.encode(key, value).catch(keep) : keep());
-      return JSON.stringify(payloads.map(toJson));
+      const payloads = await (isItem
+        ? keepItem(key, settled)
+        : inTurn('keep', settled, () => encodeWhole(key, settled)));
+      return payloads && JSON.stringify(payloads.map(toJson));
     },
     async open(key, sealed) {
       try {

@@ -13,7 +13,7 @@ import {
   type LargeJson,
 } from '../shared/held-response.ts';
 import { fromJson, toJson } from '../shared/json-payload.ts';
-import type { Outcome } from '../shared/outcome.ts';
+import type { Outcome, Settled } from '../shared/outcome.ts';
 import { payloadBytes, type ActivityRpc, type Payloads } from './activity-rpc.ts';
 import { Turns } from '../shared/turns.ts';
 
@@ -21,14 +21,19 @@ import { Turns } from '../shared/turns.ts';
 const LARGE = 1024 * 1024;
 const LARGE_AT_ONCE = 4;
 
-/** Of the process: it is its memory. */
-const turns = new Turns(LARGE_AT_ONCE);
+/** Of the process: it is its memory. What is kept waits for nobody whose store does not answer. */
+const turns = { deliver: new Turns(LARGE_AT_ONCE), keep: new Turns(LARGE_AT_ONCE) };
 
 /** Room for what an argument or result holds beside responses: ids and envelope. */
 export const RESERVE = 16 * 1024;
 
 /** Larger bodies are kept in this process alone while the payload store is away: Redis is memory too. */
 export const MAX_KEPT = 16 * 1024 * 1024;
+
+/** Whether it may be kept as a whole. */
+export function isKept(settled: Settled): boolean {
+  return settled.kind !== 'response' || bodyLength(settled.response) <= MAX_KEPT;
+}
 
 /** Bytes of payloads that workflow code hands on: with a store, they are ids. */
 const MAX_HANDED_ON = 1024 * 1024;
@@ -55,7 +60,7 @@ export async function encodeOutcome(
   const { response } = outcome;
   const encode = (): Promise<Payloads> => encodeResponse(rpc, task, response);
   const length = bodyLength(response);
-  const payloads = await (length > LARGE ? turns.take(encode) : encode());
+  const payloads = await inTurn('deliver', outcome, encode);
   const size = payloadBytes(payloads);
   const limit = MAX_PAYLOAD_BYTES - RESERVE - byteLengthOf(response.callbackArgs);
   // What is kept from now on is what takes less: its body is in the store, say.
@@ -72,6 +77,16 @@ export async function encodeOutcome(
   );
   const context = withoutBody(response);
   return { outcome: { kind: 'error', error: wireError(error, context) }, payloads: [] };
+}
+
+/** Few large responses are encoded at once. */
+export function inTurn<T>(
+  purpose: keyof typeof turns,
+  settled: Settled,
+  encode: () => Promise<T>,
+): Promise<T> {
+  const isBig = settled.kind === 'response' && bodyLength(settled.response) > LARGE;
+  return isBig ? turns[purpose].take(encode) : encode();
 }
 
 async function encodeResponse(

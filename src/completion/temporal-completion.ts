@@ -11,7 +11,7 @@ import type { RequestTask } from '../processor/task.ts';
 import type { Attempt } from '../shared/attempt.ts';
 import { RequestError } from '../shared/errors.ts';
 import { failureDetail, wireError } from '../shared/failure.ts';
-import { bodyLength, withoutBody } from '../shared/held-response.ts';
+import { withoutBody } from '../shared/held-response.ts';
 import type { Log } from '../shared/log.ts';
 import type { Outcome } from '../shared/outcome.ts';
 import type { WireError } from '../shared/wire.ts';
@@ -22,7 +22,7 @@ import { Delivery, patienceEnds, type HandBack, type OnDelivered } from './deliv
 import { finalFailure, reasonOf, retryFailure, returnFailure, unencodable } from './failure.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Insistence, isRefused } from './insist.ts';
-import { encodeOutcome, MAX_KEPT, type EncodedOutcome } from './outcome.ts';
+import { encodeOutcome, isKept, type EncodedOutcome } from './outcome.ts';
 
 /** Server and worker may see a cancel request in either order for this many tries. */
 const CANCEL_TRIES = 5;
@@ -322,10 +322,6 @@ export class TemporalCompletion implements TaskHandler, BatchHandler {
 /** A newer attempt, which came late, knows more than this process does. */
 function outcomeUnknown(task: RequestTask): Outcome {
   return (endInterrupted(task, 'sent-elsewhere', 'sent') as Ending & { kind: 'outcome' }).outcome;
-}
-
-function isKept(outcome: Outcome): boolean {
-  return outcome.kind !== 'response' || bodyLength(outcome.response) <= MAX_KEPT;
 }
 
 /** Of a task that was stopped while its response could not be encoded; undefined: it fails for that. */

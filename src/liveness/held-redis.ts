@@ -32,6 +32,7 @@ export function createHeldRedis(access: () => RedisAccess, seal: OutcomeSeal): O
       const { redis, name } = at(key);
       for (const [index, outcome] of outcomes) {
         const sealed = await seal.seal({ ...key, index }, outcome, true);
+        if (sealed === undefined) throw new Error('payloadStore: it does not take an outcome');
         // In one pipeline: a hash that a killed process has left is not there for ever.
         await Promise.all([
           redis.hset(name, String(index), sealed),

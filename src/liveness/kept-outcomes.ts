@@ -29,13 +29,14 @@ export class KeptOutcomes {
 
   async settle({ index, ...key }: RequestKey, settled: Settled): Promise<boolean> {
     const id = keyString(key);
-    let sealed: string;
+    let sealed: string | undefined;
     try {
       sealed = await this.#options.seal.seal(key, settled, index !== undefined);
     } catch (error) {
       this.#options.missed(error);
       return false;
     }
+    if (sealed === undefined) return false;
     if (index === undefined) return this.#keep(id, ['outcome', sealed]);
     return this.#items.add(id, itemField(index), sealed);
   }

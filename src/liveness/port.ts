@@ -39,8 +39,11 @@ export interface Orphan {
 
 /** How an outcome is kept: through the payload codec, as secret in a store as it is in history. */
 export interface OutcomeSeal {
-  /** `isItem`: of a batch. Only its large outcomes are put into the payload store for this. */
-  seal(key: RequestKey, settled: Settled, isItem: boolean): Promise<string>;
+  /**
+   * `isItem`: of a batch. Only its large outcomes are put into the payload store for this; undefined
+   * for one that is too large to be kept anywhere else.
+   */
+  seal(key: RequestKey, settled: Settled, isItem: boolean): Promise<string | undefined>;
   open(key: RequestKey, sealed: string): Promise<Settled>;
 }
 

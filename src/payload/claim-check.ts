@@ -3,14 +3,18 @@ import { MAX_PAYLOAD_BYTES } from '../shared/constants.ts';
 import { PayloadError } from '../shared/errors.ts';
 import { inTime } from '../shared/in-time.ts';
 import type { PayloadStore } from '../shared/payload-store.ts';
+import { MAX_CALLBACK_ARGS_BYTES } from '../shared/spec-size.ts';
 import { bytesOf, gather } from './bytes.ts';
 import { fromBytes, messageOf, metadataOf, textOf, type Draft, type Step } from './payload.ts';
 import { claimId, isClaimId, matches, reasonOf } from './store.ts';
 
 const ENCODING = 'claim-checked';
 const STORE = 'payload-store';
-/** Bytes that Temporal would not take, with what surrounds them: they are stored whatever the threshold. */
-const MOST_INLINE = MAX_PAYLOAD_BYTES - 64 * 1024;
+/**
+ * Bytes that Temporal would not take, with what surrounds them and callbackArgs as large as they may
+ * be: they are stored whatever the threshold.
+ */
+const MOST_INLINE = MAX_PAYLOAD_BYTES - MAX_CALLBACK_ARGS_BYTES - 64 * 1024;
 /** ms for all of a payload, which can be hundreds of megabytes. */
 const TIMEOUT = 5 * 60_000;
 

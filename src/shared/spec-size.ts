@@ -9,7 +9,7 @@ const MAX_SPEC_BYTES = MAX_PAYLOAD_BYTES - RESERVE;
  * They come back twice, in the callback's argument and in its response: what they take, a response
  * that was paid for could not.
  */
-const MAX_CALLBACK_ARGS_BYTES = 256 * 1024;
+export const MAX_CALLBACK_ARGS_BYTES = 256 * 1024;
 
 /**
  * Temporal fails the whole workflow for an argument above its limit, and so does an argument that
