@@ -1,9 +1,9 @@
-import { activityInfo, heartbeat } from '@temporalio/activity';
+import { activityInfo, heartbeat, type Info } from '@temporalio/activity';
 import { RawValue } from '@temporalio/common';
 import { finalFailure, retryFailure } from '../src/completion/failure.ts';
 import type { SubmitContext } from '../src/shared/activities.ts';
 import type { AttemptProgress, BatchProgress, Progress } from '../src/shared/attempt.ts';
-import { ENCODED_PAYLOAD, UNREAD_METADATA } from '../src/shared/constants.ts';
+import { DEADLINE_BACKSTOP, ENCODED_PAYLOAD, UNREAD_METADATA } from '../src/shared/constants.ts';
 import { KeptOutcomeError, RequestError, type FailureContext } from '../src/shared/errors.ts';
 import { wireError } from '../src/shared/failure.ts';
 import type { JsonPayload } from '../src/shared/json-payload.ts';
@@ -33,7 +33,8 @@ export function giveBackUnread(details: unknown, spec: unknown, context: unknown
     Progress & BatchProgress
   >;
   const { unread = 0, returns = 0 } = progress;
-  if (!isPatient(progress)) {
+  const left = deadlineOf(activityInfo()) - Date.now();
+  if (!isPatient(progress) || left <= 0) {
     const isUnsent = !unreadDetails && !progress.sent && !progress.next;
     const type = isUnsent ? 'UnknownError' : 'OutcomeUnknownError';
     const error = new RequestError(type, message, { phase: isUnsent ? 'queued' : 'sent' });
@@ -45,11 +46,15 @@ export function giveBackUnread(details: unknown, spec: unknown, context: unknown
   else if (unreadDetails.payload) heartbeat(countedOnce(unreadDetails.payload, unread + 1));
   // What cannot be counted goes by Temporal's count.
   const isCounted = !unreadDetails || unreadDetails.payload !== undefined;
-  throw retryFailure(
-    'Returned',
-    message,
-    pauseAfter(isCounted ? unread : activityInfo().attempt - 1),
-  );
+  const pause = pauseAfter(isCounted ? unread : activityInfo().attempt - 1);
+  throw retryFailure('Returned', message, Math.min(pause, left));
+}
+
+/** Epoch ms. Of a request that cannot be read, Temporal alone knows it. */
+function deadlineOf({ scheduledTimestampMs, scheduleToCloseTimeoutMs }: Info): number {
+  // 0 for none.
+  if (!scheduleToCloseTimeoutMs) return Infinity;
+  return scheduledTimestampMs + scheduleToCloseTimeoutMs - DEADLINE_BACKSTOP;
 }
 
 function countedOnce({ metadata, data }: JsonPayload, unread: number): RawValue {

@@ -6,6 +6,7 @@ import type { RequestActivities } from '../src/shared/activities.ts';
 import {
   NO_BATCH_PROGRESS,
   NO_PROGRESS,
+  type AttemptProgress,
   type BatchProgress,
   type Progress,
 } from '../src/shared/attempt.ts';
@@ -33,17 +34,19 @@ export function createRequestActivities(
     async submitRequest(spec, context) {
       const info = activityInfo();
       giveBackUnread(info.heartbeatDetails, spec, context);
+      const details = info.heartbeatDetails as Partial<Progress> | undefined;
+      const known = { ...NO_PROGRESS, ...details };
       const request = validateSpec(spec, context, defaults);
       const { deadline } = request;
       const input = {
         ...ownedInput(info),
         trace: captureTrace(),
         ...{ request, handsOn: context.handsOn },
-        progress: { ...NO_PROGRESS, ...(info.heartbeatDetails as Partial<Progress> | undefined) },
+        progress: uncounted(known),
         deadlineAt: deadline === undefined ? undefined : info.scheduledTimestampMs + deadline,
       };
       await outsideActivities(() => processor.submit(input)).catch(
-        giveBack(input.progress, failureContext(spec, context.requestId), input.deadlineAt),
+        giveBack(known, failureContext(spec, context.requestId), input.deadlineAt),
       );
       throw COMPLETED_LATER;
     },
@@ -52,19 +55,26 @@ export function createRequestActivities(
       const info = activityInfo();
       giveBackUnread(info.heartbeatDetails, chunk, context);
       const details = info.heartbeatDetails as Partial<BatchProgress> | undefined;
-      const progress = { ...NO_BATCH_PROGRESS, ...details };
+      const known = { ...NO_BATCH_PROGRESS, ...details };
+      const skipsUnreadable = !isPatient(known);
       const input = {
         ...ownedInput(info),
         trace: captureTrace(),
         ...resolveChunk(chunk, context, defaults, info.scheduledTimestampMs),
-        ...{ progress, skipsUnreadable: !isPatient(progress) },
+        ...{ progress: skipsUnreadable ? known : uncounted(known), skipsUnreadable },
       };
       await outsideActivities(() => processor.submitBatch(input)).catch(
-        giveBack(progress, failureContext(chunk.defaults, context.requestId)),
+        giveBack(known, failureContext(chunk.defaults, context.requestId)),
       );
       throw COMPLETED_LATER;
     },
   };
+}
+
+/** Of an attempt that can read everything: those that could not count no longer. */
+function uncounted<P extends AttemptProgress>(progress: P): Omit<P, 'unread'> {
+  const { unread: _, ...rest } = progress;
+  return rest;
 }
 
 function ownedInput(info: Info) {

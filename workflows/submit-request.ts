@@ -17,6 +17,7 @@ import type {
 } from '../src/shared/activities.ts';
 import type { ItemResult } from '../src/shared/batch.ts';
 import {
+  DEADLINE_BACKSTOP,
   DEFAULT_HEARTBEAT_TIMEOUT,
   DEFAULT_TIMEOUT,
   requestsQueue,
@@ -32,8 +33,6 @@ const DAY = 24 * 60 * 60_000;
 const LONGEST = 3650 * DAY;
 /** A chunk's items wait for their places in the worker. */
 const CHUNK_TIMEOUT = 7 * DAY;
-/** The processor enforces the deadline; Temporal's own is the backstop if it cannot. */
-const DEADLINE_BACKSTOP = 30_000;
 
 interface Caller {
   requestId: string;

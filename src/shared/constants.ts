@@ -40,6 +40,9 @@ export const UNREAD_METADATA = 'patient-unread';
 export const DEFAULT_TIMEOUT = 60_000;
 export const DEFAULT_HEARTBEAT_TIMEOUT = 180_000;
 
+/** ms by which Temporal's own timeout is after a deadline, which the processor enforces: if it cannot. */
+export const DEADLINE_BACKSTOP = 30_000;
+
 /** Where Temporal's OpenTelemetry interceptors keep the trace. */
 export const TRACE_HEADER = '_tracer-data';
 

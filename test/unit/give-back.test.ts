@@ -1,3 +1,4 @@
+import type { Info } from '@temporalio/activity';
 import type { ApplicationFailure, RawValue } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
@@ -5,6 +6,7 @@ import { giveBack } from '../../activities/give-back.ts';
 import { createRequestActivities } from '../../activities/submit.ts';
 import { resolveOptions } from '../../src/config/options.ts';
 import type { BatchInput } from '../../src/processor/batch-task.ts';
+import type { TaskInput } from '../../src/processor/task.ts';
 import type { BatchChunk } from '../../src/shared/activities.ts';
 import { KeptOutcomeError } from '../../src/shared/errors.ts';
 import { markUnreadable } from '../../src/shared/unreadable.ts';
@@ -64,12 +66,22 @@ test.each([
 });
 
 const message = 'encryptionKeys: a payload is encrypted with key "a"';
+/** As the workflow and the server give them, with the backstop of the one. */
+function timesOf(deadlineAt: number): Partial<Info> {
+  const scheduledTimestampMs = Date.now() - 60_000;
+  const left = deadlineAt - scheduledTimestampMs + 30_000;
+  return {
+    scheduledTimestampMs,
+    scheduleToCloseTimeoutMs: deadlineAt === Infinity ? 0 : left,
+  };
+}
+
 const stored = { metadata: { encoding: 'eA==' }, data: 'eA==' };
 
 /** What an attempt ends with that cannot read its spec, or what is stored of the attempts before. */
-async function unreadSpec(details: unknown, spec: unknown) {
+async function unreadSpec(details: unknown, spec: unknown, deadlineAt = Infinity) {
   const environment = new MockActivityEnvironment(
-    { heartbeatDetails: details },
+    { heartbeatDetails: details, ...timesOf(deadlineAt) },
     { logger: quietLogger },
   );
   const beats: unknown[] = [];
@@ -111,4 +123,31 @@ test.each([
   expect(failure.message).toContain('key "a"');
   expect(failure.details![0]).toMatchObject({ requestId: 'r', phase });
   expect(beats).toEqual([]);
+});
+
+test('with a deadline it comes again before it, and then ends as what it may be', async () => {
+  const spec = markUnreadable({ message, unread: 0 });
+  const sent = { sent: true, tries: 1, returns: 1, unread: 5 };
+  const before = await unreadSpec(sent, spec, Date.now() + 10_000);
+  expect(before.failure.type).toBe('Returned');
+  expect(before.failure.nextRetryDelay).toBeLessThanOrEqual(10_000);
+  expect(before.failure.nextRetryDelay).toBeGreaterThan(5_000);
+  const over = await unreadSpec(sent, spec, Date.now() - 1);
+  expect(over.failure).toMatchObject({ type: 'OutcomeUnknownError', nonRetryable: true });
+  expect(over.failure.details![0]).toMatchObject({ requestId: 'r', phase: 'sent' });
+  const unsent = await unreadSpec({ ...sent, sent: false }, spec, Date.now() - 1);
+  expect(unsent.failure).toMatchObject({ type: 'UnknownError', nonRetryable: true });
+});
+
+test('an attempt that can read ends the count of those that could not', async () => {
+  const heartbeatDetails = { sent: false, tries: 1, returns: 5, unread: 5 };
+  const environment = new MockActivityEnvironment({ heartbeatDetails }, { logger: quietLogger });
+  const given: object[] = [];
+  const processor = {
+    submit: async ({ progress }: TaskInput) => void given.push(progress),
+    submitBatch: () => Promise.reject(unreadable),
+  };
+  const { submitRequest } = createRequestActivities(processor, resolveOptions());
+  await rejection(environment.run(submitRequest, 'http://a/', { requestId: 'r' }));
+  expect(given).toEqual([{ sent: false, tries: 1, returns: 5 }]);
 });
