@@ -3,9 +3,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { PayloadError } from '../shared/errors.ts';
 import { fromJson, toJson, type JsonPayload } from '../shared/json-payload.ts';
+import { Turns } from '../shared/turns.ts';
 
 /** Bytes of a request's JSON, in which a payload's data is base64. */
 const MAX_BODY = 256 * 1024 * 1024;
+/** Bytes of an answer's payloads: as JSON they have to be one string, and V8 has none of 512 MiB. */
+const MAX_ANSWER = 256 * 1024 * 1024;
+/** Payloads that are coded together: what is compressed well may be large. */
+const AT_ONCE = 4;
 
 export interface CodecServerOptions {
   codec: PayloadCodec;
@@ -28,6 +33,7 @@ class Refusal extends Error {
 export function createCodecServer(options: CodecServerOptions): Server {
   return createServer((request, response) => {
     answer(options, request, response).catch((error: unknown) => {
+      if (response.headersSent) return void response.destroy();
       const { status, message } = refusalOf(error);
       response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(message);
     });
@@ -45,9 +51,38 @@ async function answer(
   authorize(options.token, request);
   const work = /\/(encode|decode)$/.exec(new URL(request.url ?? '/', 'http://codec').pathname)?.[1];
   if (work !== 'encode' && work !== 'decode') throw new Refusal(404, 'no such path');
-  const payloads = await options.codec[work](await readPayloads(request));
-  response.writeHead(200, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({ payloads: payloads.map(toJson) }));
+  const payloads = await code(options.codec, work, await readPayloads(request));
+  const text = JSON.stringify({ payloads: payloads.map(toJson) });
+  response.writeHead(200, { 'content-type': 'application/json' }).end(text);
+}
+
+async function code(
+  codec: PayloadCodec,
+  work: 'encode' | 'decode',
+  payloads: Payload[],
+): Promise<Payload[]> {
+  const turns = new Turns(AT_ONCE);
+  let size = 0;
+  const check = (): void => {
+    if (size > MAX_ANSWER)
+      throw new Refusal(413, `expected payloads of ${MAX_ANSWER} bytes at most`);
+  };
+  return Promise.all(
+    payloads.map((payload) =>
+      turns.take(async () => {
+        check();
+        const [coded] = await codec[work]([payload]);
+        size += sizeOf(coded!);
+        check();
+        return coded!;
+      }),
+    ),
+  );
+}
+
+function sizeOf({ metadata, data }: Payload): number {
+  const values = [...Object.values(metadata ?? {}), data];
+  return values.reduce((sum, value) => sum + (value?.length ?? 0), 0);
 }
 
 /**
