@@ -5,7 +5,7 @@ export {
   type RequestHandle,
 } from './client.ts';
 export { optionsFromEnvironment } from './config/environment.ts';
-export { ConfigError, type PatientOptions } from './config/options.ts';
+export type { PatientOptions } from './config/options.ts';
 export type { RunningBatch } from './batches.ts';
 export { openFleet, type FleetOptions } from './fleet/open.ts';
 export type {
@@ -38,7 +38,7 @@ export { PatientWorker, type PatientWorkerOptions } from './worker.ts';
 export { bundleWorkflows } from './workflow-bundle.ts';
 export { PatientResponse, toResponse } from './shared/response.ts';
 export type { PayloadStore } from './shared/payload-store.ts';
-export type { ErrorType, ErrorWord } from './shared/errors.ts';
+export { ConfigError, type ErrorType, type ErrorWord } from './shared/errors.ts';
 export type {
   Callback,
   CallbackArgument,

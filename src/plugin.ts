@@ -8,9 +8,10 @@ import {
   type WorkerPlugin,
 } from '@temporalio/worker';
 import { checkFunctions } from './config/functions.ts';
-import { ConfigError, resolveOptions } from './config/options.ts';
+import { resolveOptions } from './config/options.ts';
 import { PatientCodec, withCodec } from './payload/patient-codec.ts';
 import { requestsQueue } from './shared/constants.ts';
+import { ConfigError } from './shared/errors.ts';
 import { PatientWorker, type PatientWorkerOptions } from './worker.ts';
 import { checkStore } from './worker-checks.ts';
 
@@ -65,7 +66,11 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
     this.#runs = processor;
   }
 
-  /** Temporal's: adds the payload codec. */
+  /**
+   * Temporal's: adds the payload codec.
+   *
+   * @throws ConfigError where another plugin has added one with other options
+   */
   configureClient(options: Omit<ClientOptions, 'plugins'>): Omit<ClientOptions, 'plugins'> {
     return { ...options, dataConverter: withCodec(options.dataConverter, this.#codec) };
   }
@@ -78,7 +83,8 @@ export class PatientPlugin implements WorkerPlugin, ClientPlugin {
   /**
    * Temporal's: adds the payload codec.
    *
-   * @throws ConfigError for a store that does not answer, or a queue that belongs to Patient HTTP
+   * @throws ConfigError for a store that cannot be used, where another plugin has added a codec with
+   * other options, or for a queue that belongs to Patient HTTP
    */
   async configureWorker(given: WorkerOptions): Promise<WorkerOptions> {
     const options = { ...given, dataConverter: withCodec(given.dataConverter, this.#codec) };

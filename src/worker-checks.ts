@@ -1,6 +1,7 @@
 import type { NativeConnection } from '@temporalio/worker';
-import { ConfigError, type ResolvedOptions } from './config/options.ts';
+import type { ResolvedOptions } from './config/options.ts';
 import type { PatientCodec } from './payload/patient-codec.ts';
+import { ConfigError } from './shared/errors.ts';
 
 /** @throws ConfigError for a store that cannot be used */
 export async function checkStore(codec: PatientCodec | undefined): Promise<void> {

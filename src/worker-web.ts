@@ -1,7 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { PatientClient } from './client.ts';
-import { ConfigError, type ResolvedOptions } from './config/options.ts';
+import type { ResolvedOptions } from './config/options.ts';
 import type { Fleet } from './fleet/port.ts';
+import { ConfigError } from './shared/errors.ts';
 import type { Log } from './shared/log.ts';
 import { credentialsOf, isLoopback, type Credentials } from './web/access.ts';
 import { createDashboard } from './web/dashboard.tsx';

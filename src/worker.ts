@@ -12,12 +12,7 @@ import { ActivityRpc } from './completion/activity-rpc.ts';
 import { createOutcomeSeal } from './completion/outcome-seal.ts';
 import { TemporalCompletion } from './completion/temporal-completion.ts';
 import { checkFunctions } from './config/functions.ts';
-import {
-  ConfigError,
-  resolveOptions,
-  type PatientOptions,
-  type ResolvedOptions,
-} from './config/options.ts';
+import { resolveOptions, type PatientOptions, type ResolvedOptions } from './config/options.ts';
 import { createTlsContext } from './config/tls-context.ts';
 import { Flow } from './flow/flow.ts';
 import { createFleet } from './fleet/create.ts';
@@ -28,6 +23,7 @@ import { withUnreadable } from './payload/unreadable.ts';
 import type { ProcessorObserver } from './processor/observers.ts';
 import { Processor } from './processor/processor.ts';
 import { requestsQueue } from './shared/constants.ts';
+import { ConfigError } from './shared/errors.ts';
 import { gatedSlots } from './slots.ts';
 import { requestLog } from './telemetry/request-log.ts';
 import { workerMetrics } from './telemetry/worker-metrics.ts';

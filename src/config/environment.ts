@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { ConfigError, optionsSchema, type PatientOptions } from './options.ts';
+import { ConfigError } from '../shared/errors.ts';
+import { optionsSchema, type PatientOptions } from './options.ts';
 import { formatPath, formatProblems, problemsOf, type Problem } from './problems.ts';
 
 type Schema = z.core.$ZodType;

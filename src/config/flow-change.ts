@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { ConfigError } from '../shared/errors.ts';
 import type { FlowLimits } from '../shared/flow-limits.ts';
 import { visible } from './fields.ts';
 import { keyLimits } from './flow.ts';
-import { ConfigError } from './options.ts';
 import { formatProblems, problemsOf } from './problems.ts';
 
 const changeSchema = z.strictObject({ key: visible(), limits: keyLimits });

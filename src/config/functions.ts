@@ -1,4 +1,4 @@
-import { ConfigError } from './options.ts';
+import { ConfigError } from '../shared/errors.ts';
 import { describeKind, formatProblems, type Problem } from './problems.ts';
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DEFAULT_TASK_QUEUE, DEFAULT_TIMEOUT } from '../shared/constants.ts';
+import { ConfigError } from '../shared/errors.ts';
 import { hostOrNetwork, hostPattern, listenAddress, networkOrPort } from './addresses.ts';
 import { age, choice, duration, flag, integer, name } from './fields.ts';
 import { flowLimitsSchema } from './flow.ts';
@@ -213,11 +214,6 @@ export type RequestDefaults = Pick<
   | 'retry'
 >;
 
-/** Wrong options: the message names each, its value and what was expected. */
-export class ConfigError extends TypeError {
-  override readonly name = 'ConfigError';
-}
-
 /** @throws ConfigError */
 export function resolveOptions(input: PatientOptions = {}): ResolvedOptions {
   const parsed = optionsSchema.safeParse(input);
@@ -236,15 +232,18 @@ export function resolveOptions(input: PatientOptions = {}): ResolvedOptions {
     throw new ConfigError('dashboard: expected `listen`, the address to serve it at, got none');
   }
   options.drainTimeout = Math.max(options.drainTimeout, options.shutdownTimeout);
-  return deepFreeze(options);
+  const { payloadStore: _, ...own } = options;
+  deepFreeze(own);
+  // A store of the user's has a state of its own.
+  return Object.freeze(options);
 }
 
-/** Objects of a class, such as a store, are not ours to freeze. */
-function deepFreeze<T extends object>(value: T): Readonly<T> {
+/** Objects of a class, such as keys, are not ours to freeze. */
+function deepFreeze(value: object): void {
   const { constructor } = value;
-  if (constructor !== Object && constructor !== Array) return value;
+  if (constructor !== Object && constructor !== Array) return;
   for (const item of Object.values(value)) {
     if (typeof item === 'object' && item !== null) deepFreeze(item as object);
   }
-  return Object.freeze(value);
+  Object.freeze(value);
 }

@@ -5,12 +5,18 @@ import { describeKind } from './problems.ts';
 
 const KEY_BYTES = 32;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+/** Characters of base64 from which it can be a key, or most of one. */
+const KEY_LIKE = 16;
 
 const keyInput = z.union(
   [
     z.string(),
     z.strictObject({
-      id: z.string({ error: 'expected a string' }),
+      // Names of keys elsewhere too: a resource name, an alias.
+      id: z.string({ error: 'expected a string' }).regex(/^[!-~]{1,255}$/, {
+        error: ({ input }) =>
+          `expected 1 to 255 visible ASCII characters, got ${describeKind(input)}`,
+      }),
       key: z.custom<string | Uint8Array>(
         (value) => typeof value === 'string' || value instanceof Uint8Array,
         { error: ({ input }) => `expected base64 or bytes, got ${describeKind(input)}` },
@@ -25,7 +31,7 @@ export function encryptionKeys() {
   const key = keyInput.transform((input, ctx): { id: string; key: KeyObject } => {
     const { id, key } = typeof input === 'string' ? split(input) : input;
     const bytes = typeof key === 'string' ? fromBase64(key) : key;
-    const problem = idProblem(id) ?? keyProblem(id, bytes);
+    const problem = (typeof input === 'string' && idProblem(id)) || keyProblem(id, bytes);
     if (problem === undefined) return { id, key: createSecretKey(bytes!) };
     ctx.addIssue({ code: 'custom', message: problem });
     return z.NEVER;
@@ -36,7 +42,7 @@ export function encryptionKeys() {
       const ids = keys.map(({ id }) => id);
       const twice = ids.find((id, index) => ids.indexOf(id) !== index);
       if (twice === undefined) return;
-      ctx.addIssue({ code: 'custom', message: `two keys have the id ${JSON.stringify(twice)}` });
+      ctx.addIssue({ code: 'custom', message: `two keys have the id ${shown(twice)}` });
     });
 }
 
@@ -55,11 +61,14 @@ function isStore(value: unknown): boolean {
   return typeof name === 'string' && typeof put === 'function' && typeof get === 'function';
 }
 
-/** What a store would not look at is refused: `?region=`, say, is the AWS SDK's to find. */
-function isStoreUrl({ protocol, host, pathname, search, searchParams }: URL): boolean {
+/** What a store would not look at is refused: `?region=` and credentials, say, are the AWS SDK's to find. */
+function isStoreUrl(url: URL): boolean {
+  const { protocol, host, pathname, search, searchParams, hash, username, password } = url;
+  if (hash !== '') return false;
+  if (/^rediss?:$/.test(protocol)) return host !== '';
+  if (username !== '' || password !== '') return false;
   if (protocol === 'file:') return host === '' && pathname.length > 1 && search === '';
-  if (protocol === 's3:') return host !== '' && [...searchParams.keys()].every(isEndpoint);
-  return /^rediss?:$/.test(protocol) && host !== '';
+  return protocol === 's3:' && host !== '' && [...searchParams.keys()].every(isEndpoint);
 }
 
 function isEndpoint(name: string): boolean {
@@ -84,5 +93,10 @@ function idProblem(id: string): string | undefined {
 function keyProblem(id: string, bytes: Uint8Array | undefined): string | undefined {
   if (bytes?.length === KEY_BYTES) return undefined;
   const got = bytes ? `${bytes.length} bytes` : 'another string';
-  return `key ${JSON.stringify(id)}: expected ${KEY_BYTES} bytes in base64, got ${got}`;
+  return `key ${shown(id)}: expected ${KEY_BYTES} bytes in base64, got ${got}`;
+}
+
+/** Where the two are the wrong way round, the id is the key. */
+function shown(id: string): string {
+  return BASE64.test(id) && id.length >= KEY_LIKE ? 'of another string' : JSON.stringify(id);
 }

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import tls from 'node:tls';
 import type { SecureContext } from 'node:tls';
-import { ConfigError } from './options.ts';
+import { ConfigError } from '../shared/errors.ts';
 import type { ResolvedOptions } from './options.ts';
 import { formatProblems } from './problems.ts';
 

@@ -1,6 +1,6 @@
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
 import { ENCODED_PAYLOAD } from '../shared/constants.ts';
-import { PayloadError } from '../shared/errors.ts';
+import { ConfigError, PayloadError } from '../shared/errors.ts';
 import type { LargeBody, LargeJson } from '../shared/held-response.ts';
 import { fromJson, type JsonPayload } from '../shared/json-payload.ts';
 import type { PayloadStore } from '../shared/payload-store.ts';
@@ -47,9 +47,9 @@ export class PatientCodec implements PayloadCodec {
   readonly #retention: number | undefined;
   #checked: Promise<void> | undefined;
 
-  constructor(options: PayloadOptions, leavesOthers = false) {
+  constructor(options: PayloadOptions, leavesOthers = false, store = openStore(options)) {
     this.#options = options;
-    this.#store = openStore(options);
+    this.#store = store;
     this.#retention = options.payloadRetention;
     this.writes = options.compress || options.encryptionKeys.length > 0 || !!this.#store;
     this.#compression = new Compression(options.compress);
@@ -98,6 +98,28 @@ export class PatientCodec implements PayloadCodec {
     };
   }
 
+  /** The first option in which another one does not do the same, and what each has there. */
+  differenceFrom(other: PatientCodec): { option: keyof PayloadOptions; both: string } | undefined {
+    const [mine, theirs] = [this.#options, other.#options];
+    const both = (one: unknown, two: unknown): string =>
+      `${String(one)} and ${one === two ? 'another of this name' : String(two)}`;
+    if (mine.compress !== theirs.compress) {
+      return { option: 'compress', both: both(mine.compress, theirs.compress) };
+    }
+    if (!haveSameKeys(mine, theirs)) {
+      return { option: 'encryptionKeys', both: both(keyNames(mine), keyNames(theirs)) };
+    }
+    if (mine.payloadStore !== theirs.payloadStore) {
+      const [one, two] = [this.#store?.name ?? 'none', other.#store?.name ?? 'none'];
+      return { option: 'payloadStore', both: both(one, two) };
+    }
+    if (!this.#store) return undefined;
+    const option = (['payloadThreshold', 'payloadRetention'] as const).find(
+      (name) => mine[name] !== theirs[name],
+    );
+    return option && { option, both: both(mine[option] ?? 'none', theirs[option] ?? 'none') };
+  }
+
   /** For codecs of the user's: what is encrypted with a key that is not ours is theirs to open. */
   around(codecs: PayloadCodec[]): PayloadCodec[] {
     if (codecs.length === 0) return [this];
@@ -107,7 +129,7 @@ export class PatientCodec implements PayloadCodec {
       decode: (payloads) =>
         Promise.all(payloads.map((payload) => this.#encryption.unwrap(payload))),
     };
-    const outermost = new PatientCodec({ ...this.#options, payloadStore: this.#store }, true);
+    const outermost = new PatientCodec(this.#options, true, this.#store);
     return [lastWord, ...codecs, outermost];
   }
 
@@ -170,18 +192,50 @@ function encodedIn({ data }: Payload): Payload {
  * The data converter with our codec outermost: a user's converter and codecs make the payload, ours
  * compresses, encrypts and stores what they made. One that has it already stays as it is, and so does
  * one with codecs when there is nothing for ours to write: encrypted payloads are theirs to read.
+ *
+ * @throws ConfigError where the one that is there would not do what was asked for
  */
 export function withCodec(
   converter: DataConverter | undefined,
   codec: PatientCodec,
 ): DataConverter {
   const codecs = converter?.payloadCodecs ?? [];
-  if (codecOf(converter) || (codecs.length > 0 && !codec.writes)) return converter!;
+  if (codecs.length > 0 && !codec.writes) return converter!;
+  const present = codecOf(converter);
+  const difference = present?.differenceFrom(codec);
+  if (difference) {
+    const { option, both } = difference;
+    throw new ConfigError(
+      `${option}: expected the same of all plugins and workers that share a data converter, got ${both}`,
+    );
+  }
+  if (present) return converter!;
   return { ...converter, payloadCodecs: codec.around(codecs) };
 }
 
+/** A codec of ours that holds all of a converter's, and the one of these that is the outermost. */
+export interface HoldingCodec extends PayloadCodec {
+  readonly held: PatientCodec | undefined;
+}
+
 export function codecOf(converter: DataConverter | undefined): PatientCodec | undefined {
-  return converter?.payloadCodecs?.find((codec) => codec instanceof PatientCodec);
+  const [codec] = (converter?.payloadCodecs ?? []).flatMap((each) => {
+    if (each instanceof PatientCodec) return [each];
+    return (each as Partial<HoldingCodec>).held ?? [];
+  });
+  return codec;
+}
+
+function haveSameKeys(one: PayloadOptions, other: PayloadOptions): boolean {
+  const [mine, theirs] = [one.encryptionKeys, other.encryptionKeys];
+  return (
+    mine.length === theirs.length &&
+    mine.every(({ id, key }, i) => id === theirs[i]!.id && key.equals(theirs[i]!.key))
+  );
+}
+
+function keyNames({ encryptionKeys }: PayloadOptions): string {
+  return encryptionKeys.map(({ id }) => JSON.stringify(id)).join(', ') || 'none';
 }
 
 function openStore({ payloadStore, payloadRetention }: PayloadOptions): Store | undefined {

@@ -10,7 +10,7 @@ import { PayloadError } from '../shared/errors.ts';
 import { toJson } from '../shared/json-payload.ts';
 import type { Log } from '../shared/log.ts';
 import { markUnreadable } from '../shared/unreadable.ts';
-import { PatientCodec } from './patient-codec.ts';
+import { codecOf, PatientCodec, type HoldingCodec } from './patient-codec.ts';
 import { textOf } from './payload.ts';
 
 /** Bytes: an attempt's details are some hundred. */
@@ -39,20 +39,16 @@ export function withUnreadable(converter: DataConverter, log: Log): DataConverte
       );
     }
   };
-  return {
-    ...converter,
-    payloadCodecs: [
-      {
-        async encode(payloads, context) {
-          let encoded = payloads;
-          for (const codec of codecs) encoded = await codec.encode(encoded, context);
-          return encoded;
-        },
-        decode: (payloads, context) =>
-          Promise.all(payloads.map((payload) => read(payload, context))),
-      },
-    ],
+  const reading: HoldingCodec = {
+    held: codecOf(converter),
+    async encode(payloads, context) {
+      let encoded = payloads;
+      for (const codec of codecs) encoded = await codec.encode(encoded, context);
+      return encoded;
+    },
+    decode: (payloads, context) => Promise.all(payloads.map((payload) => read(payload, context))),
   };
+  return { ...converter, payloadCodecs: [reading] };
 }
 
 /** The details of an attempt, with those that could not read them. */

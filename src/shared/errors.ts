@@ -81,3 +81,8 @@ export type FailureContext = Pick<
   FailureDetail,
   'url' | 'method' | 'requestId' | 'durationMs' | 'attempt'
 >;
+
+/** Wrong options: the message names each, its value and what was expected. */
+export class ConfigError extends TypeError {
+  override readonly name = 'ConfigError';
+}

@@ -1,7 +1,6 @@
 import { expect } from 'vitest';
-import { ConfigError } from '../../src/config/options.ts';
 import { checkSpec } from '../../src/config/request-spec.ts';
-import { RequestError } from '../../src/shared/errors.ts';
+import { ConfigError, RequestError } from '../../src/shared/errors.ts';
 
 /** In every value of a test that no message may show. */
 export const SECRET = 'S3CRET';

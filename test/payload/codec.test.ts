@@ -8,6 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveOptions, type PatientOptions } from '../../src/config/options.ts';
 import { PatientCodec, withCodec } from '../../src/payload/patient-codec.ts';
 import { draftOf, fromBytes, messageOf, textOf } from '../../src/payload/payload.ts';
+import { withUnreadable } from '../../src/payload/unreadable.ts';
+import { quietLogger } from '../support/environment.ts';
 
 const [A, B] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64'));
 const SECRET = 'attack at dawn '.repeat(10_000);
@@ -126,6 +128,48 @@ describe("a user's codec of the same form, inside of ours", () => {
   test('what neither opens fails closed, and names the key', async () => {
     const foreign = await encode({ encryptionKeys: [`c:${A}`] }, SECRET);
     await expect(back({ compress: true }, foreign)).rejects.toThrow('encrypted with key "c"');
+  });
+});
+
+describe('where ours is already', () => {
+  const twice = (first: PatientOptions, second: PatientOptions) =>
+    withCodec(withCodec(undefined, codecOf(first)), codecOf(second)).payloadCodecs!;
+
+  test.each<[PatientOptions, PatientOptions]>([
+    [{ encryptionKeys: [`a:${A}`] }, { encryptionKeys: [{ id: 'a', key: A! }] }],
+    [{ payloadThreshold: 5 }, { payloadThreshold: 6 }],
+    [{ encryptionKeys: [`a:${A}`], compress: true }, {}],
+  ])('%o stays with %o', async (first, second) => {
+    const [codec, ...others] = twice(first, second);
+    expect(others).toEqual([]);
+    const [payload] = await codec!.encode([payloadOf(SECRET)]);
+    expect(await decode(first, payload!)).toBe(SECRET);
+    expect(textOf(payload!, 'encryption-key-id')).toBe(first.encryptionKeys ? 'a' : undefined);
+  });
+
+  test('and in the converter of the worker that takes requests', () => {
+    const codec = codecOf({ encryptionKeys: [`a:${A}`] });
+    const reading = withUnreadable(withCodec(undefined, codec), quietLogger);
+    expect(withCodec(reading, codec)).toBe(reading);
+  });
+
+  test.each<[PatientOptions, PatientOptions, string]>([
+    [{}, { encryptionKeys: [`a:${A}`] }, 'encryptionKeys: expected the same'],
+    [{ encryptionKeys: [`a:${A}`] }, { encryptionKeys: [`b:${B}`] }, 'got "a" and "b"'],
+    [
+      { encryptionKeys: [`a:${A}`] },
+      { encryptionKeys: [`a:${B}`] },
+      'got "a" and another of this name',
+    ],
+    [{ compress: true }, { encryptionKeys: [`a:${A}`] }, 'compress: expected the same'],
+    [{}, { payloadStore: 'redis://:hush@r/1' }, 'got none and redis://r/1'],
+    [
+      { payloadStore: 's3://b' },
+      { payloadStore: 's3://b', payloadThreshold: 1 },
+      'payloadThreshold: expected the same',
+    ],
+  ])('%o does not do what %o asks for, and says so', (first, second, message) => {
+    expect(() => twice(first, second)).toThrow(message);
   });
 });
 
