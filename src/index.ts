@@ -37,7 +37,7 @@ export { metricBuckets } from './telemetry/metrics.ts';
 export { PatientWorker, type PatientWorkerOptions } from './worker.ts';
 export { bundleWorkflows } from './workflow-bundle.ts';
 export { PatientResponse, toResponse } from './shared/response.ts';
-export type { PayloadStore } from './shared/payload-store.ts';
+export type { PayloadStore, StoreAccess } from './shared/payload-store.ts';
 export { ConfigError, type ErrorType, type ErrorWord } from './shared/errors.ts';
 export type {
   Callback,

@@ -5,7 +5,7 @@ import { ConfigError } from './shared/errors.ts';
 
 /** @throws ConfigError for a store that cannot be used */
 export async function checkStore(codec: PatientCodec | undefined): Promise<void> {
-  await codec?.check().catch((cause: Error) => {
+  await codec?.check('write').catch((cause: Error) => {
     throw new ConfigError(cause.message, { cause });
   });
 }

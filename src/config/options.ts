@@ -221,13 +221,7 @@ export function resolveOptions(input: PatientOptions = {}): ResolvedOptions {
     throw new ConfigError(formatProblems(problemsOf(parsed.error.issues, input), 'options'));
   }
   const options = parsed.data;
-  const isBucket = String(options.payloadStore).startsWith('s3:');
-  if (isBucket && options.payloadRetention !== undefined) {
-    throw new ConfigError(
-      `payloadRetention: expected none with an s3:// payloadStore, got ${options.payloadRetention} ` +
-        'ms; give the bucket a lifecycle rule',
-    );
-  }
+  checkAge(options);
   if (options.dashboard && !options.listen) {
     throw new ConfigError('dashboard: expected `listen`, the address to serve it at, got none');
   }
@@ -236,6 +230,22 @@ export function resolveOptions(input: PatientOptions = {}): ResolvedOptions {
   deepFreeze(own);
   // A store of the user's has a state of its own.
   return Object.freeze(options);
+}
+
+/** An age that nothing would be deleted at. */
+function checkAge({ payloadStore, payloadRetention }: ResolvedOptions): void {
+  if (payloadRetention === undefined) return;
+  const refuse = (store: string, help: string): never => {
+    throw new ConfigError(
+      `payloadRetention: expected none with ${store}, got ${payloadRetention} ms; ${help}`,
+    );
+  };
+  if (typeof payloadStore === 'object' && !payloadStore.expire) {
+    refuse('a payloadStore that has no expire', 'give it one');
+  }
+  if (String(payloadStore).startsWith('s3:')) {
+    refuse('an s3:// payloadStore', 'give the bucket a lifecycle rule');
+  }
 }
 
 /** Objects of a class, such as keys, are not ours to freeze. */

@@ -33,7 +33,7 @@ export class ClaimCheck implements Step {
     if (!store || draft.data.length <= this.#threshold) return draft;
     const bytes = await gather(messageOf(draft));
     const id = await claimId(bytes);
-    await answer(store.put(id, bytes)).catch((cause: unknown) => {
+    await answer(() => store.put(id, bytes)).catch((cause: unknown) => {
       const what = `cannot store a payload of ${bytes.length} bytes`;
       throw new PayloadError(`payloadStore: ${store.name} ${what}: ${reasonOf(cause)}`, { cause });
     });
@@ -54,7 +54,7 @@ export class ClaimCheck implements Step {
         `payloadStore: payload ${id} is in ${origin}; this process has no store`,
       );
     }
-    const bytes = await answer(store.get(id)).catch((cause: unknown) => {
+    const bytes = await answer(() => store.get(id)).catch((cause: unknown) => {
       const message = `payloadStore: ${store.name} cannot give payload ${id}: ${reasonOf(cause)}`;
       throw new PayloadError(message, { cause });
     });
@@ -67,8 +67,10 @@ export class ClaimCheck implements Step {
 }
 
 /** A file system or a store of the user's may never answer, and somebody waits. */
-function answer<T>(work: Promise<T>): Promise<T> {
-  return inTime(work, TIMEOUT, () => new Error(`no answer in ${TIMEOUT} ms`));
+function answer<T>(work: () => Promise<T>): Promise<T> {
+  // It may also throw at once.
+  const working = Promise.resolve().then(work);
+  return inTime(working, TIMEOUT, () => new Error(`no answer in ${TIMEOUT} ms`));
 }
 
 function missing(id: string, origin: string, { name }: PayloadStore): string {

@@ -2,15 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { dayOf, type Store } from './store.ts';
+import type { PayloadStore, StoreAccess } from '../shared/payload-store.ts';
+import { dayOf } from './store.ts';
 
 /** Where files are written before they get their names. */
 const UNFINISHED = 'unfinished';
 
 /** A folder that all processes share: a day's folder in it, 256 in each, a file a payload. */
-export class FileStore implements Store {
+export class FileStore implements PayloadStore {
   readonly name: string;
   readonly #root: string;
+  #made: Promise<unknown> | undefined;
+  /** Folders whose names survive a power loss. */
+  readonly #synced = new Set<string>();
 
   constructor(url: string) {
     this.#root = fileURLToPath(url);
@@ -20,14 +24,13 @@ export class FileStore implements Store {
   /** A rename makes it visible whole, and only when its bytes are on disk. */
   async put(id: string, bytes: Uint8Array): Promise<void> {
     const path = this.#path(id);
-    const temporary = join(this.#root, UNFINISHED, randomUUID());
-    await mkdir(dirname(temporary), { recursive: true });
+    const temporary = await this.#temporary();
     try {
       await write(temporary, bytes);
-      const isNew = await mkdir(dirname(path), { recursive: true });
+      await mkdir(dirname(path), { recursive: true });
       await rename(temporary, path);
       await syncFolder(dirname(path));
-      if (isNew !== undefined) await this.#syncAbove(path);
+      await this.#syncAbove(dirname(path));
     } catch (error) {
       await unlink(temporary).catch(() => undefined);
       throw error;
@@ -35,17 +38,12 @@ export class FileStore implements Store {
   }
 
   async get(id: string): Promise<Uint8Array | undefined> {
-    try {
-      return await readFile(this.#path(id));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
+    return ifThere(readFile(this.#path(id)));
   }
 
-  async check(): Promise<void> {
-    const path = join(this.#root, UNFINISHED, randomUUID());
-    await mkdir(dirname(path), { recursive: true });
+  async check(access: StoreAccess): Promise<void> {
+    if (access === 'read') return void (await readdir(this.#root));
+    const path = await this.#temporary();
     await write(path, Buffer.from('payload store'));
     await unlink(path);
   }
@@ -60,21 +58,49 @@ export class FileStore implements Store {
 
   /** What processes were writing when they died. */
   async #expireUnfinished(day: string): Promise<void> {
-    for (const name of await readdir(join(this.#root, UNFINISHED))) {
+    for (const name of (await ifThere(readdir(join(this.#root, UNFINISHED)))) ?? []) {
       const path = join(this.#root, UNFINISHED, name);
-      const { mtime } = await stat(path);
-      if (dayOf(mtime) < day) await rm(path, { force: true });
+      const found = await ifThere(stat(path));
+      if (found && dayOf(found.mtime) < day) await rm(path, { force: true });
     }
   }
 
-  async #syncAbove(path: string): Promise<void> {
-    await syncFolder(dirname(dirname(path)));
+  /** Made once: where it is gone later, so is a mount, and what is written there would be gone with it. */
+  async #temporary(): Promise<string> {
+    const folder = join(this.#root, UNFINISHED);
+    this.#made ??= mkdir(folder, { recursive: true });
+    try {
+      await this.#made;
+    } catch (error) {
+      this.#made = undefined;
+      throw error;
+    }
+    return join(folder, randomUUID());
+  }
+
+  /** Whoever made the folder may not have come to it yet. */
+  async #syncAbove(folder: string): Promise<void> {
+    if (this.#synced.has(folder)) return;
+    await syncFolder(dirname(folder));
     await syncFolder(this.#root);
+    // 256 a day.
+    if (this.#synced.size >= 1024) this.#synced.clear();
+    this.#synced.add(folder);
   }
 
   #path(id: string): string {
     const [day = '', digest = ''] = id.split('/');
     return join(this.#root, day, digest.slice(0, 2), digest.slice(2));
+  }
+}
+
+/** Undefined for what is not there, or not any more: others delete here too. */
+async function ifThere<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -3,7 +3,7 @@ import { ENCODED_PAYLOAD } from '../shared/constants.ts';
 import { ConfigError, PayloadError } from '../shared/errors.ts';
 import type { LargeBody, LargeJson } from '../shared/held-response.ts';
 import { fromJson, type JsonPayload } from '../shared/json-payload.ts';
-import type { PayloadStore } from '../shared/payload-store.ts';
+import type { PayloadStore, StoreAccess } from '../shared/payload-store.ts';
 import { framed, type Bytes } from './bytes.ts';
 import { ClaimCheck } from './claim-check.ts';
 import { Compression } from './compression.ts';
@@ -12,7 +12,7 @@ import { FileStore } from './file-store.ts';
 import { draftOf, metadataOf, payloadFrom, textOf, type Draft, type Step } from './payload.ts';
 import { RedisStore } from './redis-store.ts';
 import { S3Store } from './s3-store.ts';
-import { dayOf, reasonOf, type Store } from './store.ts';
+import { dayOf, reasonOf } from './store.ts';
 
 export interface PayloadOptions {
   compress: boolean;
@@ -43,7 +43,7 @@ export class PatientCodec implements PayloadCodec {
   readonly #steps: readonly Step[];
   /** Of large bodies that have been let go of: all but the claim check is done. */
   readonly #wrapped = new WeakMap<LargeBody, Draft>();
-  readonly #store: Store | undefined;
+  readonly #store: PayloadStore | undefined;
   readonly #retention: number | undefined;
   #checked: Promise<void> | undefined;
 
@@ -138,16 +138,19 @@ export class PatientCodec implements PayloadCodec {
   }
 
   /**
-   * Asks the store once whether it can be used.
+   * Asks the store whether it can be used, until it can.
    * @throws PayloadError
    */
-  check(): Promise<void> {
-    return (this.#checked ??= this.#check());
+  check(access: StoreAccess): Promise<void> {
+    return (this.#checked ??= this.#check(access).catch((error: unknown) => {
+      this.#checked = undefined;
+      throw error;
+    }));
   }
 
-  async #check(): Promise<void> {
+  async #check(access: StoreAccess): Promise<void> {
     try {
-      await this.#store?.check?.();
+      await this.#store?.check?.(access);
     } catch (cause) {
       const message = `payloadStore: ${this.#store!.name} cannot be used: ${reasonOf(cause)}`;
       throw new PayloadError(message, { cause });
@@ -238,7 +241,7 @@ function keyNames({ encryptionKeys }: PayloadOptions): string {
   return encryptionKeys.map(({ id }) => JSON.stringify(id)).join(', ') || 'none';
 }
 
-function openStore({ payloadStore, payloadRetention }: PayloadOptions): Store | undefined {
+function openStore({ payloadStore, payloadRetention }: PayloadOptions): PayloadStore | undefined {
   if (typeof payloadStore !== 'string') return payloadStore;
   if (payloadStore.startsWith('file:')) return new FileStore(payloadStore);
   if (payloadStore.startsWith('s3:')) return new S3Store(payloadStore);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Redis } from 'ioredis';
+import type { PayloadStore, StoreAccess } from '../shared/payload-store.ts';
 import { piecesOf } from './bytes.ts';
-import type { Store } from './store.ts';
 
 const PREFIX = 'patient:payload:';
 const TIMEOUT = 30_000;
@@ -9,11 +9,13 @@ const TIMEOUT = 30_000;
 const PIECE = 1024 * 1024;
 /** ms; what a process was writing when it died goes by itself. */
 const UNFINISHED = 60 * 60 * 1000;
+/** ms for which what a check has written stays. */
+const CHECKED = 1_000;
 /** A process that needs the store no more, such as a client's, is not kept alive by a connection. */
 const IDLE = 1_000;
 
 /** Redis, its `maxmemory-policy` one that evicts nothing; keys expire by themselves. */
-export class RedisStore implements Store {
+export class RedisStore implements PayloadStore {
   readonly name: string;
   readonly #url: string;
   readonly #retention: number | undefined;
@@ -77,8 +79,12 @@ export class RedisStore implements Store {
     });
   }
 
-  async check(): Promise<void> {
-    await this.#use((redis) => redis.ping());
+  /** A replica, or a user without the right, can be asked and cannot be written to. */
+  async check(access: StoreAccess): Promise<void> {
+    const key = `${PREFIX}check`;
+    await this.#use<unknown>((redis) =>
+      access === 'write' ? redis.set(key, '', 'PX', CHECKED) : redis.get(key),
+    );
   }
 
   async #use<T>(command: (redis: Redis) => Promise<T>): Promise<T> {

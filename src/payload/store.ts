@@ -1,14 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { PayloadStore } from '../shared/payload-store.ts';
 import { paced, piecesOf } from './bytes.ts';
-
-/** What ours can do beside. */
-export interface Store extends PayloadStore {
-  /** Rejects when the store can evidently not be used: no such bucket, no right to write. */
-  check?(): Promise<void>;
-  /** Deletes what was stored before that day, for stores that forget nothing by themselves. */
-  expire?(day: string): Promise<void>;
-}
 
 const ID = /^\d{4}-\d{2}-\d{2}\/[0-9a-f]{64}$/;
 

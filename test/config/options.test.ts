@@ -366,6 +366,14 @@ describe('payload options', () => {
   });
 });
 
+test('an age for a store of your own that deletes nothing', () => {
+  const payloadStore = { name: 'own', put: async () => undefined, get: async () => undefined };
+
+  expect(configError(() => resolveOptions({ payloadStore, payloadRetention: '2 days' }))).toBe(
+    'payloadRetention: expected none with a payloadStore that has no expire, got 172800000 ms; give it one',
+  );
+});
+
 test('a dashboard without an address to serve it at is refused', () => {
   expect(configError(() => resolveOptions({ dashboard: true }))).toBe(
     'dashboard: expected `listen`, the address to serve it at, got none',

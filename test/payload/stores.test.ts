@@ -1,7 +1,11 @@
 /* The stores by themselves, on a real folder, redis-server and S3 server. */
 import { randomBytes } from 'node:crypto';
-import { readdir, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveOptions } from '../../src/config/options.ts';
 import { PatientPlugin, type PatientOptions } from '../../src/index.ts';
@@ -9,8 +13,9 @@ import { FileStore } from '../../src/payload/file-store.ts';
 import { PatientCodec } from '../../src/payload/patient-codec.ts';
 import { RedisStore } from '../../src/payload/redis-store.ts';
 import { S3Store } from '../../src/payload/s3-store.ts';
-import { claimId, type Store } from '../../src/payload/store.ts';
+import { claimId } from '../../src/payload/store.ts';
 import { ConfigError } from '../../src/shared/errors.ts';
+import type { PayloadStore } from '../../src/shared/payload-store.ts';
 import { startEnvironment } from '../support/environment.ts';
 import { startRedis, type RedisServer } from '../support/redis.ts';
 import { startS3, type S3Server } from '../support/s3.ts';
@@ -33,7 +38,7 @@ afterAll(async () => {
   await Promise.all([folder, redis, s3].map((each) => each?.[Symbol.asyncDispose]()));
 });
 
-const stores: [string, () => Store][] = [
+const stores: [string, () => PayloadStore][] = [
   ['file', () => new FileStore(folder.url)],
   ['redis', () => new RedisStore(redis.url, undefined)],
   ['s3', () => new S3Store(s3.url('payloads', 'some/where'))],
@@ -42,7 +47,9 @@ const stores: [string, () => Store][] = [
 describe.each(stores)('%s', (_name, open) => {
   test('gives back what it was given, also to another process, and twice', async () => {
     const [store, other] = [open(), open()];
-    await store.check?.();
+    await store.check!('read');
+    await store.check!('write');
+    await store.check!('read');
     for (const size of [0, 1, 5_000_000]) {
       const bytes = crypto.getRandomValues(new Uint8Array(Math.min(size, 65_536)));
       const large = Buffer.concat(Array.from({ length: Math.ceil(size / 65_536) }, () => bytes));
@@ -66,6 +73,39 @@ describe('file', () => {
     const [day = '', digest = ''] = id.split('/');
     const { mode } = await stat(join(folder.path, day, digest.slice(0, 2), digest.slice(2)));
     expect(mode & 0o777).toBe(0o600);
+  });
+
+  test('one that is away is not made anew, for it may be a mount', async () => {
+    const path = join(folder.path, 'mounted');
+    const store = new FileStore(`${folder.url}/mounted`);
+    const id = await claimId(Buffer.from('x'));
+    await store.put(id, Buffer.from('x'));
+    await rm(path, { recursive: true });
+    expect(((await rejection(store.put(id, Buffer.from('x')))) as NodeJS.ErrnoException).code).toBe(
+      'ENOENT',
+    );
+    expect(await readdir(folder.path)).not.toContain('mounted');
+  });
+
+  test('whoever only reads writes nothing, and finds that it is there', async () => {
+    await using empty = await temporaryFolder();
+    await codecOn(empty.url).check('read');
+    expect(await readdir(empty.path)).toEqual([]);
+    const error = await rejection(codecOn(`${empty.url}/none`).check('read'));
+    expect(error.message).toContain('/none cannot be used: ENOENT');
+  });
+
+  test('several delete at once what is old, one that has stored nothing too', async () => {
+    await using own = await temporaryFolder();
+    await new FileStore(own.url).expire('2030-01-01');
+    const days = Array.from({ length: 20 }, (_, i) => `2020-01-${String(i + 10)}`);
+    const store = new FileStore(own.url);
+    for (const day of days) await store.put(`${day}/${'a'.repeat(64)}`, Buffer.from('x'));
+    const left = Array.from({ length: 200 }, (_, i) => join(own.path, 'unfinished', String(i)));
+    await Promise.all(left.map((path) => writeFile(path, '').then(() => utimes(path, 0, 0))));
+    await Promise.all(Array.from({ length: 5 }, () => new FileStore(own.url).expire('2030-01-01')));
+    expect(await readdir(own.path)).toEqual(['unfinished']);
+    expect(await readdir(join(own.path, 'unfinished'))).toEqual([]);
   });
 
   test('a path that cannot be written is refused at the start', async () => {
@@ -92,7 +132,7 @@ describe('redis', () => {
     for (let i = 0; i < 2; i++) {
       // The test's own is the one.
       await waitFor(async () => (await clients()) === 1);
-      await store.check();
+      await store.check('read');
       expect(await clients()).toBe(2);
     }
   });
@@ -101,6 +141,22 @@ describe('redis', () => {
     expect((await checked('redis://:hush@127.0.0.1:1/0')).message).toMatch(
       /^payloadStore: redis:\/\/127\.0\.0\.1:1\/0 cannot be used: /,
     );
+  });
+
+  test('a replica can be read, and is refused to whoever writes', async () => {
+    await using replica = await startRedis();
+    await replica.redis.replicaof('127.0.0.1', '1');
+    await codecOn(replica.url).check('read');
+    expect((await checked(replica.url)).message).toContain('cannot be used: READONLY');
+    await replica.redis.replicaof('NO', 'ONE');
+  });
+
+  test('a user without the right to write, too', async () => {
+    const rules = ['~patient:payload:*', '+@read', '+ping', '+info', '+select', '+client'];
+    await redis.redis.acl('SETUSER', 'reader', 'on', '>hush', ...rules);
+    const url = `redis://reader:hush@127.0.0.1:${redis.port}`;
+    await codecOn(url).check('read');
+    expect((await checked(url)).message).toContain('cannot be used: NOPERM');
   });
 
   test('a connection that breaks off while a large one is stored spoils nothing', async () => {
@@ -137,6 +193,47 @@ describe('s3', () => {
       'payloadStore: s3://nowhere/ cannot be used: there is no bucket nowhere',
     );
   });
+
+  test('a check leaves one object, and needs no other rights than payloads do', async () => {
+    await s3.createBucket('checked');
+    await codecOn(s3.url('checked', 'some')).check('write');
+    const listed = await fetch(`${s3.endpoint}/checked?list-type=2`);
+    expect((await listed.text()).match(/<Key>[^<]*/g)).toEqual(['<Key>some/check']);
+  });
+
+  test.each<[number, string, Record<string, string>, string]>([
+    [
+      403,
+      '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>',
+      {},
+      'HTTP 403 AccessDenied: Access Denied; allow s3:PutObject and s3:GetObject for bucket/a/*',
+    ],
+    [
+      301,
+      '<Error><Code>PermanentRedirect</Code><Message>Elsewhere</Message></Error>',
+      { 'x-amz-bucket-region': 'eu-north-1' },
+      'HTTP 301 PermanentRedirect: Elsewhere; the bucket is in eu-north-1: set AWS_REGION to that',
+    ],
+    [418, '', {}, 'HTTP 418'],
+  ])(
+    'an answer of %i is told as what it says, and what helps',
+    async (status, body, headers, reason) => {
+      const server = createServer((request, response) => {
+        request.resume();
+        response.writeHead(status, headers).end(body);
+      });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const url = `s3://bucket/a?endpoint=${encodeURIComponent(endpoint)}`;
+      const { message } = await checked(url);
+      // Who may not list is told the same of what is not there.
+      const read = codecOn(url).check('read');
+      await (status === 403 ? read : rejection(read));
+      server.closeAllConnections();
+      await once(server.close(), 'close');
+      expect(message).toBe(`payloadStore: s3://bucket/a/ cannot be used: ${reason}`);
+    },
+  );
 
   test('one that cannot be reached, too', async () => {
     const url = 's3://payloads?endpoint=http://127.0.0.1:1';
@@ -181,6 +278,55 @@ describe('refused at the start, by worker and plugin alike', () => {
   });
 });
 
+describe('your own', () => {
+  test('one that throws at once fails as one that rejects', async () => {
+    const payloadStore = new Throwing();
+    const codec = new PatientCodec(resolveOptions({ payloadStore, payloadThreshold: 1 }));
+    const stored = rejection(codec.encode([defaultPayloadConverter.toPayload('x')]));
+    expect((await stored).message).toContain('payloadStore: throwing cannot store a payload of');
+  });
+
+  test('one that could not be used is asked again', async () => {
+    const payloadStore = new Throwing();
+    const codec = new PatientCodec(resolveOptions({ payloadStore }));
+    expect((await rejection(codec.check('write'))).message).toContain('cannot be used: away');
+    payloadStore.away = false;
+    await codec.check('write');
+  });
+
+  test('deletes by age if it can', async () => {
+    const days: string[] = [];
+    const payloadStore = Object.assign(new Throwing(), {
+      expire: async (day: string) => void days.push(day),
+    });
+    const codec = new PatientCodec(resolveOptions({ payloadStore, payloadRetention: '10 days' }));
+    await codec.expire(new Date('2026-11-24T12:00:00Z'));
+    expect(days).toEqual(['2026-11-13']);
+  });
+});
+
+class Throwing implements PayloadStore {
+  readonly name = 'throwing';
+  away = true;
+
+  put(): Promise<void> {
+    throw new Error('away');
+  }
+
+  get(): Promise<undefined> {
+    throw new Error('away');
+  }
+
+  check(): Promise<void> {
+    if (this.away) throw new Error('away');
+    return Promise.resolve();
+  }
+}
+
+function codecOn(payloadStore: string): PatientCodec {
+  return new PatientCodec(resolveOptions({ payloadStore }));
+}
+
 function checked(payloadStore: string): Promise<Error> {
-  return rejection(new PatientCodec(resolveOptions({ payloadStore })).check());
+  return rejection(codecOn(payloadStore).check('write'));
 }

@@ -23,7 +23,7 @@ export async function serveCodec({ host, port, origin }: CodecServerFlags): Prom
   if (!isLoopback(host) && token === undefined) {
     throw new CliError(`--host ${host}: set ${TOKEN}; who reaches this port reads all payloads`);
   }
-  await codec.check();
+  await codec.check('read');
   const server = createCodecServer({ codec, token, origins });
   try {
     await once(server.listen(number, host), 'listening');

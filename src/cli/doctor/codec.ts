@@ -17,7 +17,7 @@ export async function checkCodec(options: ResolvedOptions): Promise<Check> {
   const message = parts.join(', ');
   try {
     const codec = new PatientCodec({ ...options, payloadThreshold: 1 });
-    await codec.check();
+    await codec.check('write');
     const sent = randomBytes(16).toString('hex');
     const encoded = await codec.encode([defaultPayloadConverter.toPayload(sent)]);
     const [decoded] = await codec.decode(encoded);
