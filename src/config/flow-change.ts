@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { ConfigError } from '../shared/errors.ts';
 import type { FlowLimits } from '../shared/flow-limits.ts';
 import { visible } from './fields.ts';
-import { keyLimits } from './flow.ts';
+import { changedLimits } from './flow.ts';
 import { formatProblems, problemsOf } from './problems.ts';
 
-const changeSchema = z.strictObject({ key: visible(), limits: keyLimits });
+const changeSchema = z.strictObject({ key: visible(), limits: changedLimits });
 
 /**
- * Limits of a key, as they are set at run time.
+ * Limits of a key, as they are changed at run time; whether they go with what it has, who sets them knows.
  * @throws ConfigError that names what is wrong
  */
 export function checkFlowChange(key: string, limits: unknown): FlowLimits {

@@ -1,14 +1,13 @@
 import { z } from 'zod';
 import {
   DEFAULT_PERIOD,
+  LONGEST_INTERVAL,
   MAX_UNITS,
   type FlowLimits,
   type ResolvedFlow,
 } from '../shared/flow-limits.ts';
 import { atLeast, duration, integer, positive, visible } from './fields.ts';
 
-/** Of one unit of cost, ms: 24.8 days, as every duration. */
-const LONGEST_INTERVAL = 2 ** 31 - 1;
 
 /** RFC 6901 §3. */
 const POINTER = /^(\/([^~/]|~[01])*)*$/;
@@ -60,15 +59,16 @@ const breaker = z.strictObject(
   { error: 'expected { failures, openFor }' },
 );
 
-/** Of one key, in the worker's options and at run time. */
-export const keyLimits = z
+/** Of one key, as they are changed at run time: each by itself, for the rest stays as it is. */
+export const changedLimits = z
   .strictObject(
     { ...limits, breaker },
     { error: 'expected { rate, period, burst, concurrency, breaker }' },
   )
-  .partial()
-  .superRefine(refineRate)
-  .transform(withPeriod);
+  .partial();
+
+/** Of one key, in the worker's options. */
+const keyLimits = changedLimits.superRefine(refineRate).transform(withPeriod);
 
 /** `flow` of the worker's options: limits by key. */
 export const flowLimitsSchema = z.record(visible(), keyLimits, {

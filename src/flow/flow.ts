@@ -1,6 +1,6 @@
 import { flowKeyOf, type FlowLimits, type ResolvedFlow } from '../shared/flow-limits.ts';
 import { KeyQueue } from './key-queue.ts';
-import type { Ledger } from './ledger.ts';
+import { NOTHING, type Ledger } from './ledger.ts';
 import type { FlowAdmin, FlowControl, Later, Permit } from './port.ts';
 
 export interface FlowOptions {
@@ -28,14 +28,19 @@ export class Flow implements FlowControl {
     this.#limits = new Map(Object.entries(options.limits));
   }
 
-  start(): Promise<void> {
-    return this.#options.ledger.start({
+  async start(): Promise<void> {
+    const { ledger } = this.#options;
+    await ledger.start({
       woken: (key) => this.#queues.get(key)?.wake(),
       cooled: (key) => this.#queues.get(key)?.cool(),
       reset: () => {
         for (const queue of [...this.#queues.values()]) queue.wake();
       },
     });
+    // Operators see, and change, what no request has used yet.
+    const nothing = { ...NOTHING, stated: false, held: 0, costs: [] };
+    const configured = [...this.#limits];
+    await Promise.all(configured.map(([key, limits]) => ledger.ask(key, { ...nothing, limits })));
   }
 
   acquire(

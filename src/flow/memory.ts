@@ -1,4 +1,5 @@
 import type { FlowLimits } from '../shared/flow-limits.ts';
+import { completed } from './change.ts';
 import {
   HORIZON,
   LIFE,
@@ -130,7 +131,9 @@ export class MemoryLedger implements Ledger {
   }
 
   async set(key: string, limits: FlowLimits | undefined): Promise<void> {
-    this.#override(key, limits && { ...this.overrides.get(key), ...limits });
+    const before = this.overrides.get(key) ?? {};
+    const stated = this.#states.get(key)?.limits;
+    this.#override(key, limits && { ...before, ...completed(limits, inForce(stated, before)) });
   }
 
   async pause(key: string): Promise<void> {

@@ -71,7 +71,11 @@ export interface FlowAdmin {
   list(): Promise<FlowKey[]>;
   /** One key, known or not. */
   show(key: string): Promise<FlowKey>;
-  /** Adds to what was set before; `undefined` takes all of it back, a pause included. */
+  /**
+   * Adds to what was set before: what is not named stays as it is in force, a rate's period too (1 s
+   * where the key has no rate). `undefined` takes all of it back, a pause included.
+   * @throws ConfigError for a period or a burst of a key that has no rate
+   */
   set(key: string, limits: FlowLimits | undefined): Promise<void>;
   /** What is in flight goes on; nothing new is sent. */
   pause(key: string): Promise<void>;

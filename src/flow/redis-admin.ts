@@ -1,6 +1,7 @@
 import type { RedisConnection } from '../liveness/redis-connection.ts';
 import type { RedisKeys } from '../liveness/redis-keys.ts';
 import type { FlowLimits } from '../shared/flow-limits.ts';
+import { completed } from './change.ts';
 import { inForce, type FlowAdmin, type FlowKey, type Override } from './port.ts';
 import { flowKeysOf, type FlowKeys } from './redis-keys.ts';
 import { SCRIPTS } from './scripts.generated.ts';
@@ -52,7 +53,7 @@ export class RedisFlowAdmin implements FlowAdmin {
   }
 
   async set(key: string, limits: FlowLimits | undefined): Promise<void> {
-    await this.#change(key, limits);
+    await this.#change(key, limits && completed(limits, (await this.show(key)).limits));
   }
 
   async pause(key: string): Promise<void> {

@@ -22,6 +22,9 @@ export interface FlowLimits {
 /** A period of none but a rate is given. */
 export const DEFAULT_PERIOD = 1_000;
 
+/** Of one unit of cost, ms: 24.8 days, as every duration. */
+export const LONGEST_INTERVAL = 2 ** 31 - 1;
+
 /** Most that a request may take. */
 export const MAX_UNITS = 1e9;
 

@@ -21,7 +21,21 @@ test('patient flow: set, show, pause, resume, list, clear', async () => {
   expect(await flow('list')).toMatchObject([{ key: 'api.test', paused: true, override: limits }]);
   expect(await flow('resume', 'api.test')).toMatchObject([{ paused: false, override: limits }]);
   expect(await flow('--json')).toMatchObject([{ key: 'api.test' }]);
+  // What is not named stays as it is.
+  expect(await flow('set', 'api.test', '--rate', '5')).toMatchObject([
+    { override: { ...limits, rate: 5 } },
+  ]);
+  expect(await flow('set', 'api.test', '--burst', '3')).toMatchObject([
+    { override: { ...limits, rate: 5, burst: 3 } },
+  ]);
   expect(await flow('set', 'api.test', '--clear')).toMatchObject([{ override: {} }]);
+  const refused = await run(['dist/src/cli/main.js', 'flow', 'set', 'api.test', '--period', '1m'], {
+    PATIENT_REDIS_URL: redis.url,
+  });
+  expect(refused).toMatchObject({
+    code: 2,
+    stderr: 'patient: limits.period: expected a rate beside it, for the key has none, got 60000\n',
+  });
 });
 
 test('wrong arguments are one line', async () => {
@@ -43,8 +57,8 @@ test('wrong arguments are one line', async () => {
   expect(await wrong('set', 'api', '--concurrency', 'x')).toBe(
     'patient: limits.concurrency: expected an integer from 1, got "x"',
   );
-  expect(await wrong('set', 'api', '--period', '1s')).toBe(
-    'patient: limits.period: expected a rate beside it, got "1s"',
+  expect(await wrong('set', 'api', '--period', 'soon')).toBe(
+    `patient: limits.period: expected milliseconds or a duration such as '30s', got "soon"`,
   );
   expect(await wrong('set', 'api')).toBe('patient: flow set: say what to set, or --clear');
   expect(await wrong('pause', 'k'.repeat(10_240))).toMatch(/key: expected 1 to 255 visible ASCII/);

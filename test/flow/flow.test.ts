@@ -284,6 +284,34 @@ describe.each(kinds)('%s', (_, start) => {
     expect((await admin.list()).map(({ key }) => key)).toEqual(['host']);
   });
 
+  test('a change leaves what it does not name as it is in force', async () => {
+    await using member = await start();
+    const { admin } = member.flow;
+    const setting = (limits: FlowLimits) => admin.set('prices', limits);
+    await expect(setting({ burst: 20 })).rejects.toThrow(
+      'limits.burst: expected a rate beside it, for the key has none, got 20',
+    );
+    await expect(setting({ period: 60_000 })).rejects.toThrow(TypeError);
+    const stated = { rate: 600, period: 60_000, concurrency: 9 };
+    (await pass(member.flow, 'prices', stated)).release(OK);
+    const limits = async () => (await admin.show('prices')).limits;
+    await setting({ burst: 20 });
+    expect(await limits()).toEqual({ ...stated, burst: 20 });
+    await setting({ rate: 300 });
+    expect(await limits()).toEqual({ ...stated, rate: 300, burst: 20 });
+    await setting({ period: 1_000 });
+    expect(await limits()).toEqual({ ...stated, rate: 300, period: 1_000, burst: 20 });
+    // A rate that was set keeps its period, whatever specs say later.
+    (await pass(member.flow, 'prices', { rate: 1, period: 3_600_000 })).release(OK);
+    await waitFor(async () => (await limits()).concurrency === undefined);
+    expect(await limits()).toEqual({ rate: 300, period: 1_000, burst: 20 });
+    await expect(setting({ rate: 1e-9 })).rejects.toThrow(
+      'limits.rate: expected at least one unit in 24.8 days, got 1e-9 in 1000 ms',
+    );
+    await admin.set('new', { rate: 5 });
+    expect((await admin.show('new')).override).toEqual({ rate: 5, period: 1_000 });
+  });
+
   test('changes at run time reach those that wait', async () => {
     await using member = await start();
     await changes(member.flow, member.flow);
@@ -550,6 +578,18 @@ test('a cool-down and a pause reach every process', async () => {
   const waiting = pass(b, 'shared', limits);
   await b.admin.resume('shared');
   (await waiting).release(OK);
+});
+
+test('limits of the option are in force before a request has used them', async () => {
+  const options = { limits: { prices: { rate: 600, period: 60_000 } } };
+  const alone = memoryFlow(options);
+  await alone.start();
+  await using member = await startMember(server, randomUUID(), options);
+  for (const { admin } of [alone, member.flow]) {
+    await admin.set('prices', { rate: 300 });
+    expect((await admin.show('prices')).limits).toEqual({ rate: 300, period: 60_000 });
+  }
+  await alone.stop();
 });
 
 test('changes at run time reach those that wait in another process', async () => {

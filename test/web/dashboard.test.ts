@@ -256,6 +256,13 @@ describe('a change', () => {
       override: { rate: 5, period: 60_000, concurrency: 2 },
     });
 
+    // What is left empty stays.
+    const faster = { ...change, rate: '7', period: '', concurrency: '' };
+    expect((await post(guarded, '/flow/change', faster, FORM)).status).toBe(303);
+    expect((await env.worker.fleet.flow.show('api')).override).toMatchObject({
+      ...{ rate: 7, period: 60_000, concurrency: 2 },
+    });
+
     const robot = { host: 'localhost', authorization: 'Bearer robot' };
     expect((await post(guarded, '/flow/resume', { key: 'api' }, robot)).status).toBe(303);
     expect((await env.worker.fleet.flow.show('api')).paused).toBe(false);
@@ -295,6 +302,19 @@ describe('a change', () => {
     expect(response.status, page).toBe(status);
     expect(page).toContain(reason);
     expect(page).toContain(`<a class="button" href="/${path.split('/')[1]}">Back</a>`);
+  });
+
+  test('of limits shows what is in force', async () => {
+    const flow = { key: 'shown', rate: 600, period: '1m' };
+    await env.patient.get(env.target.url('/status/200'), { flow });
+    const form = async () =>
+      (await guarded.request('/flow/change?key=shown', { headers: SIGNED_IN })).text();
+    await expect.poll(form).toMatch(/name="rate"[^>]* value="" placeholder="600"/);
+    expect(await form()).toMatch(/name="period"[^>]* value="" placeholder="60000"/);
+    const fields = { key: 'none', burst: '20', token: await tokenOf(guarded) };
+    const refused = await post(guarded, '/flow/change', fields, FORM);
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain('limits.burst: expected a rate beside it');
   });
 
   test('of a form that cannot be read is refused', async () => {

@@ -1,5 +1,6 @@
 import { checkFlowChange, typedLimits } from '../../config/flow-change.ts';
 import type { FlowAdmin, FlowKey } from '../../flow/port.ts';
+import { ConfigError } from '../../shared/errors.ts';
 import type { FlowLimits } from '../../shared/flow-limits.ts';
 import { UsageError } from '../failure.ts';
 import { withFleet } from '../fleet.ts';
@@ -30,7 +31,11 @@ export function setLimits(key: string, { clear, json, ...limits }: LimitFlags): 
   const isChange = Object.keys(change).length > 0;
   if (clear && isChange) throw new UsageError('--clear: expected no limits beside it, got some');
   if (!clear && !isChange) throw new UsageError('flow set: say what to set, or --clear');
-  return act(key, { json }, (admin) => admin.set(key, clear ? undefined : change));
+  return act(key, { json }, (admin) =>
+    admin.set(key, clear ? undefined : change).catch((error: unknown) => {
+      throw error instanceof ConfigError ? new UsageError(error.message) : error;
+    }),
+  );
 }
 
 export function pauseKey(key: string, flags: KeyFlags): Promise<void> {

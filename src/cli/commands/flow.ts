@@ -10,7 +10,7 @@ export function addFlowCommand(program: Command): void {
       'after',
       `
 Reads PATIENT_REDIS_URL. What is set here goes before specs and options, in every process of the queue,
-until it is cleared.
+until it is cleared; what is not named stays as it is in force, the period of a rate too.
 
 Examples:
   $ PATIENT_REDIS_URL=redis://localhost patient flow
@@ -33,7 +33,7 @@ Examples:
     .command('set <key>')
     .description('change limits; what is not named stays as it is')
     .option('--rate <units>', 'units per period')
-    .option('--period <duration>', 'what the rate is counted by (1s)')
+    .option('--period <duration>', 'what the rate is counted by (1s, where the key has no rate)')
     .option('--burst <units>', 'units that may go at once after a pause')
     .option('--concurrency <requests>', 'requests in flight at once')
     .option('--clear', 'take back all that was set for the key, a pause included')

@@ -165,6 +165,7 @@ export async function askChange(view: View): Promise<Child | undefined> {
             <input
               {...{ form: 'act', name: field, inputmode, dir: 'ltr', autocomplete: 'off' }}
               value={String(found.override[field] ?? '')}
+              placeholder={String(found.limits[field] ?? '')}
             />
           </label>
         ))}
