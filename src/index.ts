@@ -20,7 +20,7 @@ export type {
   Statistics,
   StatisticsBucket,
 } from './fleet/port.ts';
-export type { FlowAdmin, FlowKey } from './flow/port.ts';
+export type { FlowAdmin, FlowKey, FlowPage, FlowQuery } from './flow/port.ts';
 export type {
   FinalRequest,
   Preprocessor,

@@ -3,6 +3,7 @@ import type { FlowAdmin } from '../flow/port.ts';
 import type { TaskView } from '../processor/observers.ts';
 import type { Processor } from '../processor/processor.ts';
 import type { RequestKey } from '../shared/request-key.ts';
+import { limitOf } from '../shared/row-limit.ts';
 import type {
   FailureRecord,
   Fleet,
@@ -12,7 +13,7 @@ import type {
   RequestQuery,
   Statistics,
 } from './port.ts';
-import { keptIn, limitOf, pageOf } from './request-page.ts';
+import { keptIn, pageOf } from './request-page.ts';
 import type { StatisticsRecorder } from './statistics-recorder.ts';
 import type { StatisticsStore } from './statistics.ts';
 

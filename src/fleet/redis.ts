@@ -2,6 +2,7 @@ import type { FlowAdmin } from '../flow/port.ts';
 import { cancelInRedis } from '../liveness/cancel.ts';
 import type { RedisAccess } from '../liveness/redis.ts';
 import type { RequestKey } from '../shared/request-key.ts';
+import { limitOf } from '../shared/row-limit.ts';
 import { Asker } from './asker.ts';
 import { keptByTheDead } from './kept.ts';
 import { noProcess } from './local.ts';
@@ -15,7 +16,7 @@ import type {
   Statistics,
 } from './port.ts';
 import { readProcesses } from './processes.ts';
-import { limitOf, mergePages, type Page } from './request-page.ts';
+import { mergePages, type Page } from './request-page.ts';
 import type { StatisticsStore } from './statistics.ts';
 
 export type FleetAccess = Pick<RedisAccess, 'connection' | 'keys'>;

@@ -1,15 +1,12 @@
 import type { TaskView } from '../processor/observers.ts';
 import { keyString } from '../shared/request-key.ts';
+import { limitOf } from '../shared/row-limit.ts';
 import type { FleetRequest, KeptOutcome, RequestOrder, RequestPage, RequestQuery } from './port.ts';
 
 /** What one process has to say; `silent` is for who asks. */
 export type Page = Omit<RequestPage, 'silent'>;
 
 type Compare<T> = (a: T, b: T) => number;
-
-const DEFAULT_LIMIT = 100;
-/** Of rows, whatever a query asks for: they are one message of a process. */
-export const MAX_ROWS = 1_000;
 
 /** ms that an outcome's usual way to Temporal may take; what is still here then is kept. */
 const ON_ITS_WAY = 1_000;
@@ -65,10 +62,6 @@ export function keptIn(tasks: Iterable<TaskView>, process: string, limit?: numbe
     kept.push({ key, method: request.method, host, path, process });
   }
   return kept;
-}
-
-export function limitOf(limit = DEFAULT_LIMIT): number {
-  return Math.min(Math.max(Math.floor(limit), 0), MAX_ROWS);
 }
 
 function filterOf({ text, key, host, phase }: RequestQuery): (task: TaskView) => boolean {

@@ -12,7 +12,8 @@ import {
   type Slot,
 } from './ledger.ts';
 import { intervalOf } from './pace.ts';
-import { inForce, type FlowKey, type Override } from './port.ts';
+import { pageOf } from './page.ts';
+import { inForce, type FlowKey, type FlowPage, type FlowQuery, type Override } from './port.ts';
 
 interface KeyState {
   /** Monotonic ms at which the key's bucket is empty. */
@@ -108,12 +109,35 @@ export class MemoryLedger implements Ledger {
     return { slots, obstacle, retryIn, ...said };
   }
 
-  async list(): Promise<FlowKey[]> {
+  async list(query: FlowQuery = {}): Promise<FlowPage> {
     const keys = new Set([...this.#states.keys(), ...this.overrides.keys()]);
-    return Promise.all([...keys].map((key) => this.show(key)));
+    const all = [...keys].map((key) => this.#shown(key));
+    return pageOf(all, query);
   }
 
   async show(key: string): Promise<FlowKey> {
+    return this.#shown(key);
+  }
+
+  async set(key: string, limits: FlowLimits | undefined): Promise<void> {
+    const { override, limits: before } = this.#shown(key);
+    this.#override(key, limits && { ...override, ...completed(limits, before) });
+  }
+
+  async pause(key: string): Promise<void> {
+    this.#override(key, { ...this.overrides.get(key), paused: true });
+  }
+
+  async resume(key: string): Promise<void> {
+    const { paused: _, ...rest } = this.overrides.get(key) ?? {};
+    this.#override(key, rest);
+  }
+
+  async stop(): Promise<void> {
+    this.#events = undefined;
+  }
+
+  #shown(key: string): FlowKey {
     const now = performance.now();
     const state = this.#states.get(key);
     const { held = 0, tat = 0, cool = 0, failures = 0 } = state ?? {};
@@ -128,25 +152,6 @@ export class MemoryLedger implements Ledger {
       coolFor: Math.max(0, Math.ceil(cool - now)),
       failures,
     };
-  }
-
-  async set(key: string, limits: FlowLimits | undefined): Promise<void> {
-    const before = this.overrides.get(key) ?? {};
-    const stated = this.#states.get(key)?.limits;
-    this.#override(key, limits && { ...before, ...completed(limits, inForce(stated, before)) });
-  }
-
-  async pause(key: string): Promise<void> {
-    this.#override(key, { ...this.overrides.get(key), paused: true });
-  }
-
-  async resume(key: string): Promise<void> {
-    const { paused: _, ...rest } = this.overrides.get(key) ?? {};
-    this.#override(key, rest);
-  }
-
-  async stop(): Promise<void> {
-    this.#events = undefined;
   }
 
   #override(key: string, override: Override | undefined): void {

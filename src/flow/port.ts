@@ -65,10 +65,31 @@ export interface FlowKey {
   failures: number;
 }
 
+/** Which flow keys; what is left out does not count. */
+export interface FlowQuery {
+  /** Part of the key. */
+  text?: string;
+  /** Of rows; default 100, at most 1,000. */
+  limit?: number;
+  /** Keys that come before all that are neither paused nor cooling, such as those waited for. */
+  first?: readonly string[];
+}
+
+/** Paused keys first, then cooling ones, then those waited for; each by name. */
+export interface FlowPage {
+  rows: FlowKey[];
+  /** Keys that the query fits, shown or not. */
+  matched: number;
+  total: number;
+}
+
 /** What operators do with keys at run time; it reaches every process of the queue. */
 export interface FlowAdmin {
-  /** Keys of the last day, and those with something set. */
-  list(): Promise<FlowKey[]>;
+  /**
+   * Keys of the last day, and those with something set. Of more than 10,000, those not used for longest
+   * are only counted, unless `first` names them.
+   */
+  list(query?: FlowQuery): Promise<FlowPage>;
   /** One key, known or not. */
   show(key: string): Promise<FlowKey>;
   /**

@@ -5,7 +5,7 @@ import { HORIZON, LIFE, RAMP, RESERVE, type Answer, type Ask, type Obstacle } fr
 import type { Ledger, LedgerEvents } from './ledger.ts';
 import { MemoryLedger } from './memory.ts';
 import { SLACK } from './pace.ts';
-import { inForce, type FlowKey, type Override } from './port.ts';
+import { inForce, type FlowKey, type FlowPage, type FlowQuery, type Override } from './port.ts';
 import { RedisFlowAdmin } from './redis-admin.ts';
 import { RedisClock } from './redis-clock.ts';
 import { flowKeysOf, type FlowKeys } from './redis-keys.ts';
@@ -86,8 +86,8 @@ export class RedisLedger implements Ledger {
     }
   }
 
-  list(): Promise<FlowKey[]> {
-    return this.#admin.list();
+  list(query?: FlowQuery): Promise<FlowPage> {
+    return this.#admin.list(query);
   }
 
   show(key: string): Promise<FlowKey> {

@@ -1,4 +1,6 @@
 import type { Fleet, RequestQuery } from '../fleet/port.ts';
+import { mostWaitedFor } from '../shared/waiting.ts';
+import type { FlowQuery } from '../flow/port.ts';
 import { Memo } from './memo.ts';
 import type { TemporalSide } from './port.ts';
 
@@ -11,8 +13,8 @@ const ANSWER_TIMEOUT = 4_000;
 /** Less than the pause between two updates of a page, so that each of them is news. */
 export const SHARED_FOR = 1_500;
 
-/** ms. The answer takes a look at every request in Redis. */
-const KEPT_SHARED_FOR = 10_000;
+/** ms, of what costs much: a look at every request in Redis, a query to every batch. */
+const LONG_SHARED_FOR = 10_000;
 
 /** What pages ask the fleet. However many browsers watch, it is asked once. */
 export class Questions {
@@ -43,15 +45,21 @@ export class Questions {
 
   keptOutcomes(limit: number) {
     const question = () => this.#fleet.keptOutcomes(limit);
-    return this.#ask(`kept ${limit}`, question, KEPT_SHARED_FOR);
+    return this.#ask(`kept ${limit}`, question, LONG_SHARED_FOR);
   }
 
   statistics() {
     return this.#ask('statistics', () => this.#fleet.statistics());
   }
 
-  flowKeys() {
-    return this.#ask('flow', () => this.#fleet.flow.list());
+  /** Those that requests wait for come early, and so does the one that is named in full. */
+  flowKeys(query: Pick<FlowQuery, 'text' | 'limit'> = {}) {
+    return this.#ask(`flow ${JSON.stringify(query)}`, async () => {
+      const processes = await this.processes();
+      const waiting = 'value' in processes ? mostWaitedFor(processes.value) : [];
+      const first = query.text === undefined ? waiting : [query.text, ...waiting];
+      return this.#fleet.flow.list({ ...query, first });
+    });
   }
 
   /** ms; undefined without Redis. */
@@ -69,7 +77,8 @@ export class Questions {
   }
 
   batches(limit: number) {
-    return this.#ask(`batches ${limit}`, () => this.#temporal.batches(limit));
+    const question = () => this.#temporal.batches(limit);
+    return this.#ask(`batches ${limit}`, question, LONG_SHARED_FOR);
   }
 
   /** For what has just been changed. */

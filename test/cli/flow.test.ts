@@ -64,3 +64,19 @@ test('wrong arguments are one line', async () => {
   expect(await wrong('pause', 'k'.repeat(10_240))).toMatch(/key: expected 1 to 255 visible ASCII/);
   expect(await wrong('list')).toMatch(/^patient: redisUrl: no usable Redis at redis:\/\/127/);
 });
+
+test('of many keys some are listed, and the rest is spoken of', async () => {
+  await using redis = await startRedis();
+  const env = { PATIENT_REDIS_URL: redis.url };
+  const used = Array.from({ length: 300 }, (_, index) => [Date.now(), `key-${index}`]).flat();
+  await redis.redis.zadd('patient:{default/patient-http}:flow-keys', ...used);
+  const list = async (...args: string[]) => {
+    const { stdout, stderr } = await run(['dist/src/cli/main.js', 'flow', ...args], env);
+    return [(JSON.parse(stdout) as FlowKey[]).length, stderr];
+  };
+  const notice = 'a --limit up to 1000, or --contains, shows others\n';
+  expect(await list()).toEqual([100, `patient: 100 of 300 keys; ${notice}`]);
+  expect(await list('--limit', '300')).toEqual([300, '']);
+  const found = await list('--contains', 'key-29', '--limit', '5');
+  expect(found).toEqual([5, `patient: 5 of 11 keys; ${notice}`]);
+});

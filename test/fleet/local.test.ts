@@ -57,7 +57,7 @@ test('a paused key: what waits for it is seen, and goes on when it is resumed', 
     return rows[0]?.waitingFor === undefined ? undefined : rows;
   });
   expect(row).toMatchObject({ waitingFor: 'prices', phase: 'queued', attempt: 1 });
-  expect(await fleet.flow.list()).toMatchObject([{ key: 'prices', paused: true }]);
+  expect((await fleet.flow.list()).rows).toMatchObject([{ key: 'prices', paused: true }]);
   expect(env.target.count('/status/200')).toBe(0);
   await fleet.flow.resume('prices');
   expect(await handle.result()).toMatchObject({ status: 200 });

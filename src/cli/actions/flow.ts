@@ -2,9 +2,12 @@ import { checkFlowChange, typedLimits } from '../../config/flow-change.ts';
 import type { FlowAdmin, FlowKey } from '../../flow/port.ts';
 import { ConfigError } from '../../shared/errors.ts';
 import type { FlowLimits } from '../../shared/flow-limits.ts';
+import { MAX_ROWS } from '../../shared/row-limit.ts';
+import { mostWaitedFor } from '../../shared/waiting.ts';
+import { readInteger } from '../arguments.ts';
 import { UsageError } from '../failure.ts';
 import { withFleet } from '../fleet.ts';
-import { printJson, printTable, wantsJson } from '../output.ts';
+import { printJson, printTable, say, wantsJson } from '../output.ts';
 
 export interface KeyFlags {
   json?: boolean | undefined;
@@ -18,8 +21,25 @@ export interface LimitFlags extends KeyFlags {
   clear?: boolean;
 }
 
-export function listKeys(flags: KeyFlags): Promise<void> {
-  return withAdmin(async (admin) => print(await admin.list(), flags));
+export interface ListFlags extends KeyFlags {
+  contains?: string;
+  limit?: string;
+}
+
+export function listKeys({ contains, limit, ...flags }: ListFlags): Promise<void> {
+  const query = {
+    ...(contains !== undefined && { text: contains }),
+    ...(limit !== undefined && { limit: readInteger('--limit', limit, { min: 1, max: MAX_ROWS }) }),
+  };
+  return withFleet('flow', async (fleet) => {
+    const first = mostWaitedFor(await fleet.processes());
+    const { rows, matched } = await fleet.flow.list({ ...query, first });
+    print(rows, flags);
+    if (matched === rows.length) return;
+    say(
+      `${rows.length} of ${matched} keys; a --limit up to ${MAX_ROWS}, or --contains, shows others`,
+    );
+  });
 }
 
 export function showKey(key: string, flags: KeyFlags): Promise<void> {
@@ -52,9 +72,9 @@ function act(
   use: (admin: FlowAdmin) => Promise<void>,
 ): Promise<void> {
   checked(key, {});
-  return withAdmin(async (admin) => {
-    await use(admin);
-    print([await admin.show(key)], flags);
+  return withFleet('flow', async ({ flow }) => {
+    await use(flow);
+    print([await flow.show(key)], flags);
   });
 }
 
@@ -70,10 +90,6 @@ function checked(key: string, limits: Record<string, unknown>): FlowLimits {
 function print(keys: FlowKey[], flags: KeyFlags): void {
   if (wantsJson(flags)) printJson(keys);
   else printTable(HEAD, keys.map(row), 'no key');
-}
-
-function withAdmin(use: (admin: FlowAdmin) => Promise<void>): Promise<void> {
-  return withFleet('flow', ({ flow }) => use(flow));
 }
 
 const HEAD = ['KEY', 'STATE', 'IN FLIGHT', 'NEXT IN', 'FAILURES', 'SET'];

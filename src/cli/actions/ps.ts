@@ -5,8 +5,8 @@ import type {
   RequestOrder,
   RequestQuery,
 } from '../../fleet/port.ts';
-import { MAX_ROWS } from '../../fleet/request-page.ts';
 import type { TaskPhase } from '../../processor/task.ts';
+import { MAX_ROWS } from '../../shared/row-limit.ts';
 import { readInteger } from '../arguments.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { withFleet } from '../fleet.ts';

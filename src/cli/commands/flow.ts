@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { KeyFlags, LimitFlags } from '../actions/flow.ts';
+import type { KeyFlags, LimitFlags, ListFlags } from '../actions/flow.ts';
 
 /** `patient flow`: what its subcommands are called and take; `actions/flow.ts` does what they say. */
 export function addFlowCommand(program: Command): void {
@@ -21,9 +21,11 @@ Examples:
   const keys = () => import('../actions/flow.ts');
   flow
     .command('list', { isDefault: true })
-    .description('keys of the last day, and those with something set')
+    .description('keys of the last day, and those with something set; what is held up first')
+    .option('--contains <text>', 'only keys with this in them')
+    .option('--limit <rows>', 'rows at most')
     .option('--json', 'print JSON, as a pipe gets it anyway')
-    .action(async (flags: KeyFlags) => (await keys()).listKeys(flags));
+    .action(async (flags: ListFlags) => (await keys()).listKeys(flags));
   flow
     .command('show <key>')
     .description('one key')

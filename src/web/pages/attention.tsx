@@ -5,6 +5,9 @@ import type { View } from '../view/view.ts';
 /** Kept outcomes that are counted; more are "as many or more". */
 const KEPT = 1_000;
 
+/** Flow keys that are named; after the outage of one API there can be thousands. */
+const KEYS = 10;
+
 /** What an operator who was woken should look at first. */
 export async function attention(view: View): Promise<Child> {
   const { t, ask } = view;
@@ -48,12 +51,15 @@ async function processes({ t, ask }: View): Promise<Child[]> {
 }
 
 async function keys({ t, ask }: View): Promise<Child[]> {
-  return valuesOf(await ask.flowKeys()).flatMap(({ key, paused, coolFor }): Child[] => {
-    const link = (text: string) => [<a href="/flow">{text}</a>];
-    if (paused) return link(t.text('attention.paused', { key }));
-    if (coolFor <= 0) return [];
-    return link(t.text('attention.cooling', { key, duration: t.duration(coolFor) }));
+  const page = await ask.flowKeys();
+  const rows = 'value' in page ? page.value.rows : [];
+  const stopped = rows.filter(({ paused, coolFor }) => paused || coolFor > 0);
+  const texts = stopped.slice(0, KEYS).map(({ key, paused, coolFor }) => {
+    if (paused) return t.text('attention.paused', { key });
+    return t.text('attention.cooling', { key, duration: t.duration(coolFor) });
   });
+  if (stopped.length > KEYS) texts.push(t.text('attention.moreKeys'));
+  return texts.map((text) => <a href="/flow">{text}</a>);
 }
 
 async function kept({ t, ask }: View): Promise<Child[]> {

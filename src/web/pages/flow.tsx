@@ -1,53 +1,76 @@
 import type { Child } from 'hono/jsx';
-import type { FlowKey } from '../../flow/port.ts';
+import type { FlowKey, FlowPage } from '../../flow/port.ts';
 import { OTHERS } from '../../shared/constants.ts';
-import { Act, Badge, Code, Table, whole } from '../view/parts.tsx';
+import { waitedFor } from '../../shared/waiting.ts';
+import {
+  Act,
+  Badge,
+  Code,
+  FilterButtons,
+  RowsChoice,
+  rowsWanted,
+  Table,
+  whole,
+} from '../view/parts.tsx';
 import type { Page, View } from '../view/view.ts';
 
 export const flow: Page = {
   path: '/flow',
   title: 'nav.flow',
   async regions(view) {
-    const [keys, waiting] = await Promise.all([view.ask.flowKeys(), waitingFor(view)]);
-    const content = whole(view.t, keys, (value) => list(view, value, waiting));
-    return [{ id: 'flow', content }];
+    const { ask, t } = view;
+    const query = queryOf(view.url.searchParams);
+    const [page, processes] = await Promise.all([ask.flowKeys(query), ask.processes()]);
+    const waiting = waitedFor('value' in processes ? processes.value : []);
+    return [
+      { id: 'filter', still: true, content: filter(view, query) },
+      { id: 'flow', content: whole(t, page, (value) => list(view, value, waiting)) },
+    ];
   },
 };
 
-/** Requests that wait, by the key they wait for, as processes last said. */
-async function waitingFor({ ask }: View): Promise<Map<string, number>> {
-  const processes = await ask.processes();
-  const counts = new Map<string, number>();
-  for (const { waiting, leaseLeft } of 'value' in processes ? processes.value : []) {
-    // What a dead one had is no longer there, or with another.
-    if (leaseLeft <= 0) continue;
-    for (const [key, count] of Object.entries(waiting)) {
-      counts.set(key, (counts.get(key) ?? 0) + count);
-    }
-  }
-  return counts;
+function queryOf(params: URLSearchParams) {
+  const text = params.get('text')?.trim();
+  return { ...(text && { text }), limit: rowsWanted(params) };
 }
 
-function list(view: View, keys: FlowKey[], waiting: Map<string, number>): Child {
-  const { t } = view;
+function filter({ t }: View, { text, limit }: ReturnType<typeof queryOf>): Child {
   return (
-    <Table
-      t={t}
-      label={t.text('nav.flow')}
-      columns={[
-        { name: 'column.key' },
-        { name: 'column.state' },
-        { name: 'column.budget' },
-        { name: 'column.used', number: true },
-        { name: 'column.waiting', number: true },
-        { name: 'column.nextIn', number: true },
-        { name: 'column.coolingUntil' },
-        { name: 'column.failuresInARow', number: true },
-        ...(view.canChange ? [{ name: 'column.actions' } as const] : []),
-      ]}
-      none="none.flow"
-      rows={keys.map((key) => rowOf(view, key, waitingText(view, key.key, waiting)))}
-    />
+    <form class="filter" method="get" action="/flow" role="search">
+      <label class="wide">
+        {t.text('filter.contains')}
+        <input type="search" name="text" value={text} dir="ltr" />
+      </label>
+      <RowsChoice t={t} chosen={limit} />
+      <FilterButtons t={t} reset="/flow" />
+    </form>
+  );
+}
+
+function list(view: View, page: FlowPage, waiting: Map<string, number>): Child {
+  const { t } = view;
+  const { rows, matched, total } = page;
+  return (
+    <>
+      <p class="count">{t.text('flow.shown', { shown: rows.length, matched, total })}</p>
+      <Table
+        t={t}
+        label={t.text('nav.flow')}
+        columns={[
+          { name: 'column.key' },
+          { name: 'column.state' },
+          { name: 'column.budget' },
+          { name: 'column.used', number: true },
+          { name: 'column.waiting', number: true },
+          { name: 'column.nextIn', number: true },
+          { name: 'column.coolingUntil' },
+          { name: 'column.failuresInARow', number: true },
+          ...(view.canChange ? [{ name: 'column.actions' } as const] : []),
+        ]}
+        none={matched < total ? 'none.match' : 'none.flow'}
+        rows={rows.map((key) => rowOf(view, key, waitingText(view, key.key, waiting)))}
+      />
+    </>
   );
 }
 

@@ -146,9 +146,9 @@ const LIMITS = [
 /** The limits of a flow key, to be changed. */
 export async function askChange(view: View): Promise<Child | undefined> {
   const { t, ask, url } = view;
-  const keys = await ask.flowKeys();
   const name = url.searchParams.get('key') ?? '';
-  const found = 'value' in keys ? keys.value.find(({ key }) => key === name) : undefined;
+  const keys = await ask.flowKeys({ text: name });
+  const found = 'value' in keys ? keys.value.rows.find(({ key }) => key === name) : undefined;
   if (!found) return undefined;
   return (
     <section class="question">

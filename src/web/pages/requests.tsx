@@ -3,11 +3,20 @@ import type { FleetRequest, RequestOrder, RequestPage, RequestQuery } from '../.
 import { REQUEST_ORDERS, TASK_PHASES } from '../../shared/constants.ts';
 import { keyString } from '../../shared/request-key.ts';
 import type { MessageId } from '../languages.ts';
-import { Act, Badge, Code, Table, Target, whole, Workflow, type Column } from '../view/parts.tsx';
+import {
+  Act,
+  Badge,
+  Code,
+  FilterButtons,
+  RowsChoice,
+  rowsWanted,
+  Table,
+  Target,
+  whole,
+  Workflow,
+  type Column,
+} from '../view/parts.tsx';
 import { elementId, withQuery, type Page, type View } from '../view/view.ts';
-
-const ROWS = [25, 50, 100, 250, 1000];
-const DEFAULT_ROWS = 50;
 
 export const requests: Page = {
   path: '/requests',
@@ -25,11 +34,10 @@ export const requests: Page = {
 };
 
 /** What is not understood filters nothing: a page that shows too much is better than none. */
-function queryOf(params: URLSearchParams): RequestQuery {
+function queryOf(params: URLSearchParams): RequestQuery & { limit: number } {
   const [text, host, process] = ['text', 'host', 'process'].map((name) => params.get(name)?.trim());
   const phase = TASK_PHASES.find((each) => each === params.get('phase'));
   const order = REQUEST_ORDERS.find((each) => each === params.get('order'));
-  const limit = ROWS.find((each) => each === Number(params.get('limit'))) ?? DEFAULT_ROWS;
   return {
     ...(text && { text }),
     ...(host && { host }),
@@ -37,11 +45,11 @@ function queryOf(params: URLSearchParams): RequestQuery {
     ...(phase && { phase }),
     ...(order && { order }),
     ...(params.get('reverse') === '1' && { reverse: true }),
-    limit,
+    limit: rowsWanted(params),
   };
 }
 
-function filter(view: View, query: RequestQuery, processes: string[]): Child {
+function filter(view: View, query: ReturnType<typeof queryOf>, processes: string[]): Child {
   const { text } = view.t;
   const { order, reverse } = query;
   return (
@@ -62,22 +70,8 @@ function filter(view: View, query: RequestQuery, processes: string[]): Child {
       <Choice view={view} name="process" label="column.process" chosen={query.process}>
         {processes.map((id) => [id, id])}
       </Choice>
-      <label>
-        {text('filter.rows')}
-        <select name="limit">
-          {ROWS.map((rows) => (
-            <option value={String(rows)} selected={rows === query.limit}>
-              {view.t.number(rows)}
-            </option>
-          ))}
-        </select>
-      </label>
-      <div class="buttons">
-        <button>{text('filter.apply')}</button>
-        <a class="button" href="/requests">
-          {text('filter.reset')}
-        </a>
-      </div>
+      <RowsChoice t={view.t} chosen={query.limit} />
+      <FilterButtons t={view.t} reset="/requests" />
     </form>
   );
 }

@@ -140,3 +140,39 @@ export const Act: FC<ActProps> = ({ view, path, action, subject, fields, ask }) 
     </button>
   );
 };
+
+const ROWS = [25, 50, 100, 250, 1000];
+const DEFAULT_ROWS = 50;
+
+/** Of a query's `limit`. */
+export function rowsWanted(params: URLSearchParams): number {
+  return ROWS.find((each) => each === Number(params.get('limit'))) ?? DEFAULT_ROWS;
+}
+
+/** The field of a filter that says how many. */
+export function RowsChoice({ t, chosen }: { t: Translator; chosen: number }) {
+  return (
+    <label>
+      {t.text('filter.rows')}
+      <select name="limit">
+        {ROWS.map((rows) => (
+          <option value={String(rows)} selected={rows === chosen}>
+            {t.number(rows)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** What sends a filter, and what takes it away. */
+export function FilterButtons({ t, reset }: { t: Translator; reset: string }) {
+  return (
+    <div class="buttons">
+      <button>{t.text('filter.apply')}</button>
+      <a class="button" href={reset}>
+        {t.text('filter.reset')}
+      </a>
+    </div>
+  );
+}
