@@ -32,6 +32,23 @@ async function hold(...methods: string[]): Promise<string[]> {
   return ids;
 }
 
+test('show tells what can be told without the encryption key', { timeout: 120_000 }, async () => {
+  await using other = await startWorld();
+  const { env, target } = other;
+  env['PATIENT_ENCRYPTION_KEYS'] = `new:${Buffer.alloc(32, 'new').toString('base64')}`;
+  await other.worker();
+  const id = randomUUID();
+  await other.patient('post', target.url('/hold'), '--workflow-id', id, '--detach');
+  await target.waitFor(() => target.held === 1, 60_000);
+  delete env['PATIENT_ENCRYPTION_KEYS'];
+  const reason = expect.stringContaining('key "new"');
+  expect(await other.json<Details>('show', id)).toMatchObject({
+    ...{ workflowId: id, status: 'RUNNING', request: { unreadable: reason } },
+    activities: [{ state: 'started', attempt: 1, progress: { unreadable: reason } }],
+  });
+  target.release();
+});
+
 async function tableOf(...args: string[]): Promise<string> {
   await using terminal = world.terminal(...args);
   const { code, stdout } = await terminal.end();

@@ -51,9 +51,7 @@ async function requestOf(
   access: TemporalClient,
   execution: WorkflowExecutionDescription,
 ): Promise<Record<string, unknown>> {
-  const [spec] = await workflowArguments(access, execution).catch((error: unknown) => [
-    { unreadable: describeFailure(error) },
-  ]);
+  const [spec] = await workflowArguments(access, execution).catch(unreadable);
   if (typeof spec === 'object' && spec !== null && 'unreadable' in spec) return { ...spec };
   const { url, method } = describeSpec(spec);
   const loose = looseSpec(spec);
@@ -64,6 +62,11 @@ async function requestOf(
     ...Object.fromEntries(fields.map((name) => [name, loose[name]])),
     ...(loose.idempotencyKey !== undefined && { idempotencyKey: true }),
   };
+}
+
+/** In place of what could not be decoded. */
+function unreadable(error: unknown): unknown[] {
+  return [{ unreadable: describeFailure(error) }];
 }
 
 async function progressOf(handle: WorkflowHandle): Promise<Pick<Details, 'batch'>> {
@@ -115,7 +118,8 @@ async function activitiesOf(
     submits.map(async (each) => {
       const { activityId, state, attempt, lastWorkerIdentity, lastFailure } = each;
       const { scheduledTime, heartbeatDetails } = each;
-      const [progress] = await decode(access, heartbeatDetails?.payloads, workflowId);
+      const details = decode(access, heartbeatDetails?.payloads, workflowId);
+      const [progress] = await details.catch(unreadable);
       const next = Number(scheduledTime?.seconds ?? 0) * 1000 - Date.now();
       const type = lastFailure?.applicationFailureInfo?.type;
       return {
