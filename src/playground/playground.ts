@@ -7,6 +7,7 @@ import {
   Worker,
   type NativeConnection,
 } from '@temporalio/worker';
+import { PatientCodec, withCodec } from '../payload/patient-codec.ts';
 import type { Log } from '../shared/log.ts';
 import { WebServer, type ListenAddress } from '../web/server.ts';
 import type { PatientWorker } from '../worker.ts';
@@ -39,13 +40,13 @@ export class Playground implements AsyncDisposable {
   static async start(settings: PlaygroundSettings): Promise<Playground> {
     const { worker: patient, connection, namespace, temporalUi, target, listen, log } = settings;
     const { taskQueue, maxConnections } = patient.options;
-    const client = new Client({ connection, namespace });
+    const dataConverter = withCodec(undefined, new PatientCodec(patient.options));
+    const client = new Client({ connection, namespace, dataConverter });
     const rounds = new Rounds({ client, taskQueue, target });
     patient.processor.observe(observerOf(rounds.sides.patient));
     const workflowsPath = fileURLToPath(new URL('./workflows/', import.meta.url));
     const worker = await Worker.create({
-      connection,
-      namespace,
+      ...{ connection, namespace, dataConverter },
       taskQueue: PLAYGROUND_QUEUE,
       // A worker as it is without further settings: that is the point.
       workflowBundle: await bundleWorkflowCode({

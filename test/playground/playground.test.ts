@@ -3,6 +3,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MAX_CALLS } from '../../src/playground/round.ts';
 import { Playground } from '../../src/playground/playground.ts';
+import { PLAYGROUND_QUEUE } from '../../src/playground/shared.ts';
 import { createTarget } from '../../src/playground/target.ts';
 import { WebServer } from '../../src/web/server.ts';
 import { seriousViolations, startBrowser } from '../support/browser.ts';
@@ -133,8 +134,13 @@ test('it works without scripts', async () => {
 });
 
 /** As a browser sends the page's own form. */
-function post(path: string, fields: Record<string, string>, headers: Record<string, string> = {}) {
-  return fetch(playground.url + path, {
+function post(
+  path: string,
+  fields: Record<string, string>,
+  headers: Record<string, string> = {},
+  { url } = playground,
+) {
+  return fetch(url + path, {
     method: 'POST',
     body: new URLSearchParams(fields),
     redirect: 'manual',
@@ -170,4 +176,33 @@ test('nobody but its own page can fire, under its own name', async () => {
   expect(page.headers.get('content-security-policy')).toMatch(
     /^default-src 'none'; script-src 'self'/,
   );
+});
+
+test('both ways end with compressed and encrypted payloads', { timeout: 120_000 }, async () => {
+  // All playgrounds have one queue.
+  await playground[Symbol.asyncDispose]();
+  await using other = await startEnvironment({
+    ...{ allowPrivateAddresses: false, allowAddresses: [new URL(target.url!).host] },
+    ...{ compress: true, encryptionKeys: [`a:${Buffer.alloc(32, 'a').toString('base64')}`] },
+  });
+  const listen = { host: '127.0.0.1', port: 0 };
+  await using encrypted = await Playground.start({
+    ...{ worker: other.worker, connection, namespace: 'default', temporalUi: undefined },
+    ...{ target: target.url!, listen, log: quietLogger },
+  });
+  const since = new Date().toISOString();
+  await post('/fire', { ...ROUND, patient: '3', plain: '2', delay: '0' }, {}, encrypted);
+  const query = `TaskQueue = '${PLAYGROUND_QUEUE}' AND StartTime >= '${since}'`;
+  const workflows = async () => {
+    const found: string[] = [];
+    for await (const { type, status } of other.client.workflow.list({ query })) {
+      found.push(`${type} ${status.name}`);
+    }
+    return found.sort();
+  };
+  const ended = ['throughPatient COMPLETED', 'throughPlainActivity COMPLETED'];
+  await expect.poll(workflows, { timeout: 60_000 }).toEqual(ended);
+  const page = await (await fetch(encrypted.url, { headers: { connection: 'close' } })).text();
+  expect(page).toContain('3 of 3 ended');
+  expect(page).toContain('2 of 2 ended');
 });
