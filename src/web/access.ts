@@ -26,6 +26,8 @@ export class Access {
   readonly canChange: boolean;
   /** In every form. The same in all processes with the same credentials, and over restarts. */
   readonly token: string | undefined;
+  /** For a browser that has signed in, to be known by. As long-lived as the token. */
+  readonly mark: string | undefined;
   /** Digests of the values of `Authorization` that let in. */
   readonly #admitted: Buffer[] = [];
 
@@ -40,13 +42,22 @@ export class Access {
     if (token !== undefined) this.#admitted.push(digest(`bearer ${token}`));
     // Slow to guess backwards: pages are saved, and screens are shared.
     const secret = JSON.stringify([user, password, token]);
-    this.token = scryptSync(secret, 'patient-http dashboard form', 24).toString('base64url');
+    const derived = (use: string): string =>
+      scryptSync(secret, `patient-http dashboard ${use}`, 24).toString('base64url');
+    this.token = derived('form');
+    this.mark = derived('mark');
   }
 
   /** Undefined lets the request go on; a change also has to pass {@link refuseChange}. */
   refuse(headers: Headers): Refusal | undefined {
     if (!this.canChange) return isLocal(headers.get('host')) ? undefined : 'host';
     return this.#isAdmitted(headers) ? undefined : 'sign-in';
+  }
+
+  /** Whether a browser shows the mark of one that has signed in with these credentials. */
+  isKnown(mark: string | undefined): boolean {
+    if (mark === undefined || this.mark === undefined) return false;
+    return timingSafeEqual(digest(mark), digest(this.mark));
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
+import { getCookie, setCookie } from 'hono/cookie';
 import { HTTPException } from 'hono/http-exception';
 import type { Fleet } from '../fleet/port.ts';
 import type { Log } from '../shared/log.ts';
@@ -34,6 +35,11 @@ export interface DashboardOptions {
 
 const PAGES: readonly Page[] = [overview, requests, flow, batches, failures, processes];
 
+/** The cookie of a browser that has signed in. */
+const MARK = 'patient-known';
+/** s */
+const MONTH = 30 * 24 * 60 * 60;
+
 /** Pages for operators: what is in flight, what it is stuck on, and what can be done about it. */
 export function createDashboard(options: DashboardOptions): Hono {
   const { fleet, temporal, credentials, log } = options;
@@ -47,16 +53,25 @@ export function createDashboard(options: DashboardOptions): Hono {
   app.use(secured);
   app.use(async (context, next) => {
     const address = addressOf(context);
-    const wait = address === undefined ? 0 : logins.wait(address);
+    const isKnown = access.isKnown(getCookie(context, MARK));
+    const wait = address === undefined ? 0 : logins.wait(address, isKnown);
     if (wait > 0) {
       context.header('retry-after', String(wait));
       return context.text(`Too many failed sign-ins; try again in ${wait} s`, 429);
     }
     const refusal = access.refuse(context.req.raw.headers);
     if (refusal === 'host') return context.text('Expected a name of this machine as the host', 403);
-    if (refusal === undefined) return next();
+    if (refusal === undefined) {
+      if (access.mark !== undefined && !isKnown) {
+        const options = { path: '/', sameSite: 'Lax', httpOnly: true, maxAge: MONTH } as const;
+        setCookie(context, MARK, access.mark, options);
+      }
+      return next();
+    }
     // A browser asks without credentials first.
-    if (address !== undefined && context.req.header('authorization')) logins.count(address);
+    if (address !== undefined && context.req.header('authorization')) {
+      logins.count(address, isKnown);
+    }
     context.header('www-authenticate', 'Basic realm="Patient HTTP", charset="UTF-8"');
     return context.text(desk.view(context).t.text('problem.signIn'), 401);
   });

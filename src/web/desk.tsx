@@ -18,6 +18,8 @@ export interface DeskOptions extends Pick<View, 'ask' | 'namespace' | 'taskQueue
 export interface DocumentOptions {
   /** Where its live updates come from. */
   live?: string;
+  /** Of the page, where it is not the request's own. */
+  url?: URL | undefined;
   status?: ContentfulStatusCode;
 }
 
@@ -43,10 +45,10 @@ export class Desk {
     context: Context,
     title: MessageId,
     content: Child,
-    { live, status = 200 }: DocumentOptions = {},
+    { live, url, status = 200 }: DocumentOptions = {},
   ): Response | Promise<Response> {
     const { pages, access } = this.#options;
-    const view = this.view(context);
+    const view = this.view(context, url);
     const { text, language } = view.t;
     context.header('content-language', language);
     context.header('vary', 'accept-language, cookie');
@@ -74,7 +76,10 @@ export class Desk {
         </a>
       </section>
     );
-    return this.document(context, 'problem.title', content, { status });
+    // The answer to a form has no address of its own.
+    const isAnswer = context.req.method === 'POST';
+    const url = isAnswer ? new URL(back, context.req.url) : undefined;
+    return this.document(context, 'problem.title', content, { url, status });
   }
 }
 

@@ -9,23 +9,26 @@ const WINDOW = 60_000;
 /** Places for counts, whatever the number of addresses: those that share one share the limit. */
 const PLACES = 2 ** 16;
 
-/** Keeps passwords from being guessed by the thousand. */
+/**
+ * Keeps passwords from being guessed by the thousand. Browsers that have signed in before are counted
+ * apart: behind a proxy all have one address, and who guesses there must not lock out the others.
+ */
 export class FailedLogins {
   /** Nobody can choose whose place he shares. */
   readonly #salt = randomBytes(16);
   readonly #counts = new Uint8Array(PLACES);
   #since = -Infinity;
 
-  count(address: string): void {
+  count(address: string, isKnown = false): void {
     this.#begin();
-    const place = this.#placeOf(address);
+    const place = this.#placeOf(address, isKnown);
     this.#counts[place] = Math.min(this.#counts[place]! + 1, LIMIT);
   }
 
   /** Whole seconds for which this address is not listened to; 0 when it is. */
-  wait(address: string): number {
+  wait(address: string, isKnown = false): number {
     this.#begin();
-    if (this.#counts[this.#placeOf(address)]! < LIMIT) return 0;
+    if (this.#counts[this.#placeOf(address, isKnown)]! < LIMIT) return 0;
     return Math.max(1, Math.ceil((this.#since + WINDOW - performance.now()) / 1_000));
   }
 
@@ -35,8 +38,9 @@ export class FailedLogins {
     this.#counts.fill(0);
   }
 
-  #placeOf(address: string): number {
-    return createHmac('sha256', this.#salt).update(networkOf(address)).digest().readUInt16BE();
+  #placeOf(address: string, isKnown: boolean): number {
+    const name = `${isKnown} ${networkOf(address)}`;
+    return createHmac('sha256', this.#salt).update(name).digest().readUInt16BE();
   }
 }
 

@@ -34,6 +34,11 @@ export function healthRoutes(source: HealthSource): Hono {
   return app;
 }
 
+/** `/healthz` of a process that only shows what others do: it answers, and says nothing of them. */
+export function livenessRoute(): Hono {
+  return new Hono().get('/healthz', (context) => context.json({ healthy: true }, 200, FRESH));
+}
+
 function describe({ state, inFlight, redisUsable }: HealthSource): Record<string, unknown> {
   return { state, inFlight, ...(redisUsable !== undefined && { redisUsable }) };
 }

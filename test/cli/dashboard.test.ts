@@ -26,6 +26,8 @@ test(
     await server.prints(READY);
     const url = server.stdout.trim().slice(READY.length);
     expect((await fetch(url, { headers: { connection: 'close' } })).status).toBe(401);
+    const health = await fetch(`${url}/healthz`, { headers: { connection: 'close' } });
+    expect([health.status, await health.text()]).toEqual([200, '{"healthy":true}']);
     const headers = { authorization: 'Bearer let-me-see', connection: 'close' };
     const page = await (await fetch(`${url}/processes`, { headers })).text();
     expect(page).toContain(`:${worker.pid}`);

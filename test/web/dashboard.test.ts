@@ -181,11 +181,13 @@ describe('with credentials', () => {
   test('who fails twenty times is not listened to for the rest of the minute', async () => {
     const server = new WebServer(guarded, { host: '127.0.0.1', port: 0 });
     await server.start();
-    const statusWith = async (password: string) => {
+    let mark = '';
+    const statusWith = async (password: string, cookie = '') => {
       const authorization = `Basic ${Buffer.from(`ops:${password}`).toString('base64')}`;
       const response = await fetch(server.url!, {
-        headers: { authorization, connection: 'close' },
+        headers: { authorization, cookie, connection: 'close' },
       });
+      mark ||= /^patient-known=[^;]+/.exec(response.headers.get('set-cookie') ?? '')?.[0] ?? '';
       return [response.status, Number(response.headers.get('retry-after'))];
     };
     for (let i = 0; i < 25; i++) await fetch(server.url!, { headers: { connection: 'close' } });
@@ -196,6 +198,12 @@ describe('with credentials', () => {
     expect(status).toBe(429);
     expect(wait).toBeGreaterThan(0);
     expect(wait).toBeLessThanOrEqual(60);
+
+    // Who has signed in before, from the same address, goes on; the mark alone opens nothing.
+    expect(await statusWith('pässword', mark)).toEqual([200, 0]);
+    expect((await statusWith('guess', mark))[0]).toBe(401);
+    expect((await statusWith('pässword', `${mark}x`))[0]).toBe(429);
+    await waitFor(async () => (await statusWith('guess', mark))[0] === 429);
     await server.close();
   });
 
@@ -301,20 +309,10 @@ describe('a change', () => {
     const page = await response.text();
     expect(response.status, page).toBe(status);
     expect(page).toContain(reason);
-    expect(page).toContain(`<a class="button" href="/${path.split('/')[1]}">Back</a>`);
-  });
-
-  test('of limits shows what is in force', async () => {
-    const flow = { key: 'shown', rate: 600, period: '1m' };
-    await env.patient.get(env.target.url('/status/200'), { flow });
-    const form = async () =>
-      (await guarded.request('/flow/change?key=shown', { headers: SIGNED_IN })).text();
-    await expect.poll(form).toMatch(/name="rate"[^>]* value="" placeholder="600"/);
-    expect(await form()).toMatch(/name="period"[^>]* value="" placeholder="60000"/);
-    const fields = { key: 'none', burst: '20', token: await tokenOf(guarded) };
-    const refused = await post(guarded, '/flow/change', fields, FORM);
-    expect(refused.status).toBe(400);
-    expect(await refused.text()).toContain('limits.burst: expected a rate beside it');
+    const back = `/${path.split('/')[1]}`;
+    expect(page).toContain(`<a class="button" href="${back}">Back</a>`);
+    // There is no page at the address of a change.
+    expect(page).toContain(`<a href="${back}?lang=de"`);
   });
 
   test('of a form that cannot be read is refused', async () => {
@@ -376,6 +374,37 @@ test('of more keys than a process names, none is said to have nobody waiting', a
   await expect.poll(counts).toEqual([20, 2]);
   await Promise.all(requests.map((request) => request.cancel()));
   await Promise.all(keys.map((key) => flow.set(key, undefined)));
+});
+
+test('batches, each of which costs a query to a worker, are asked for every ten seconds', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const batches = vi.fn<DashboardOptions['temporal']['batches']>(async () => []);
+    const app = createDashboard({ ...options, temporal: { ...options.temporal, batches } });
+    for (let i = 0; i < 5; i++) {
+      await app.request('/batches', { headers: { host: 'localhost' } });
+      vi.advanceTimersByTime(2_000);
+    }
+    expect(batches).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(500);
+    await app.request('/batches', { headers: { host: 'localhost' } });
+    expect(batches).toHaveBeenCalledTimes(2);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('the form of a flow key shows what is in force', async () => {
+  const flow = { key: 'shown', rate: 600, period: '1m' };
+  await env.patient.get(env.target.url('/status/200'), { flow });
+  const form = async () =>
+    (await guarded.request('/flow/change?key=shown', { headers: SIGNED_IN })).text();
+  await expect.poll(form).toMatch(/name="rate"[^>]* value="" placeholder="600"/);
+  expect(await form()).toMatch(/name="period"[^>]* value="" placeholder="60000"/);
+  const fields = { key: 'none', burst: '20', token: await tokenOf(guarded) };
+  const refused = await post(guarded, '/flow/change', fields, FORM);
+  expect(refused.status).toBe(400);
+  expect(await refused.text()).toContain('limits.burst: expected a rate beside it');
 });
 
 test('a failure can be started again where that would work', async () => {

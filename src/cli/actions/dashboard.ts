@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Fleet } from '../../fleet/port.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import { createDashboard } from '../../web/dashboard.tsx';
+import { livenessRoute } from '../../web/health.ts';
 import { WebServer } from '../../web/server.ts';
 import { dashboardCredentials, temporalSide } from '../../worker-web.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -40,7 +41,9 @@ export async function serveDashboard(flags: DashboardFlags): Promise<ExitCode> {
   const serve = async ({ client, patient, namespace }: TemporalClient, fleet: Fleet) => {
     const place = { namespace, taskQueue, temporalUi, credentials };
     const temporal = temporalSide(client, patient);
-    const server = new WebServer(createDashboard({ fleet, temporal, ...place, log }), listen!);
+    const app = livenessRoute();
+    app.route('/', createDashboard({ fleet, temporal, ...place, log }));
+    const server = new WebServer(app, listen!);
     await server.start();
     console.log(`patient-http dashboard ready: ${server.url}`);
     await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);

@@ -11,7 +11,7 @@ export function addDashboardCommand(program: Command): void {
       `
 Reads PATIENT_REDIS_URL. Read-only and for this machine alone, unless PATIENT_DASHBOARD_PASSWORD (and
 PATIENT_DASHBOARD_USER, "patient") or PATIENT_DASHBOARD_TOKEN is set. PATIENT_TEMPORAL_UI makes links
-to workflows. A worker serves the same with PATIENT_LISTEN and PATIENT_DASHBOARD=true.
+to workflows. /healthz, for probes, wants no credentials. A worker serves the same with PATIENT_LISTEN and PATIENT_DASHBOARD=true.
 
 Examples:
   $ PATIENT_REDIS_URL=redis://localhost patient dashboard
