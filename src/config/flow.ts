@@ -8,7 +8,6 @@ import {
 } from '../shared/flow-limits.ts';
 import { atLeast, duration, integer, positive, visible } from './fields.ts';
 
-
 /** RFC 6901 §3. */
 const POINTER = /^(\/([^~/]|~[01])*)*$/;
 
