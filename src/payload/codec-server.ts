@@ -98,6 +98,8 @@ function admitOrigin(
   if (origin === undefined) return;
   if (!origins.includes(origin)) throw new Refusal(403, `origin ${origin} may not ask`);
   response.setHeader('access-control-allow-origin', origin);
+  // Temporal's UI can be told to send its cookies along, for a proxy before this.
+  response.setHeader('access-control-allow-credentials', 'true');
   response.setHeader('access-control-allow-methods', 'POST');
   response.setHeader('access-control-allow-headers', 'authorization, content-type, x-namespace');
   response.setHeader('access-control-max-age', '600');

@@ -2,30 +2,45 @@
 export interface JsonPayload {
   metadata: Record<string, string>;
   data: string;
+  /** Of what Temporal's SDK has put elsewhere. */
+  externalPayloads?: { sizeBytes: string }[];
 }
 
 interface Payload {
   metadata?: Record<string, Uint8Array> | null;
   data?: Uint8Array | null;
+  externalPayloads?: { sizeBytes?: { toString(): string } | null }[] | null;
 }
 
 /** Not for workflow code, which has no `Buffer`; nor is `fromJson`. */
-export function toJson({ metadata, data }: Payload): JsonPayload {
+export function toJson({ metadata, data, externalPayloads }: Payload): JsonPayload {
   const entries = Object.entries(metadata ?? {});
   return {
     metadata: Object.fromEntries(entries.map(([name, value]) => [name, toBase64(value)])),
     data: toBase64(data ?? new Uint8Array()),
+    ...(externalPayloads?.length && {
+      externalPayloads: externalPayloads.map(({ sizeBytes }) => ({
+        sizeBytes: `${sizeBytes ?? 0}`,
+      })),
+    }),
   };
 }
 
-export function fromJson({ metadata = {}, data = '' }: Partial<JsonPayload>): {
+export function fromJson({ metadata = {}, data = '', externalPayloads }: Partial<JsonPayload>): {
   metadata: Record<string, Uint8Array>;
   data: Uint8Array;
+  externalPayloads?: { sizeBytes: never }[];
 } {
   const entries = Object.entries(metadata);
   return {
     metadata: Object.fromEntries(entries.map(([name, value]) => [name, fromBase64(value)])),
     data: fromBase64(data),
+    ...(externalPayloads && {
+      // Its messages take a number too, which their types do not say.
+      externalPayloads: externalPayloads.map(({ sizeBytes }) => ({
+        sizeBytes: Number(sizeBytes) as never,
+      })),
+    }),
   };
 }
 

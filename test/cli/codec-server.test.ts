@@ -114,6 +114,7 @@ describe('its answers', () => {
       status: 204,
       headers: {
         'access-control-allow-origin': UI,
+        'access-control-allow-credentials': 'true',
         'access-control-allow-headers': 'authorization, content-type, x-namespace',
       },
     });

@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 import { resolveOptions } from '../../src/config/options.ts';
 import { createCodecServer } from '../../src/payload/codec-server.ts';
 import { PatientCodec } from '../../src/payload/patient-codec.ts';
+import { fromJson, toJson } from '../../src/shared/json-payload.ts';
 
 const { Payload } = proto.temporal.api.common.v1;
 
@@ -46,4 +47,13 @@ test('what would be no string is refused, and the next one is answered', async (
   ]);
   const answered = await server.decode([compressed(5)]);
   expect(await answered.json()).toMatchObject({ payloads: [{ data: 'AAAAAAA=' }] });
+});
+
+test('a payload that Temporal has put elsewhere stays one', async () => {
+  await using server = await startServer();
+  const payload = { metadata: {}, data: 'eA==', externalPayloads: [{ sizeBytes: '5000000000' }] };
+  expect(await (await server.decode([payload])).json()).toEqual({ payloads: [payload] });
+  const decoded = fromJson(payload);
+  const again = Payload.decode(Payload.encode(decoded).finish());
+  expect(toJson(again)).toEqual(payload);
 });
