@@ -15,7 +15,9 @@ export function resolveChunk(
 ): Pick<BatchInput, 'items' | 'line' | 'maxBytes' | 'keep' | 'bounded'> {
   const shared = looseSpec(defaults);
   const specs = items.map(({ spec }) => withDefaults(shared, spec));
-  const isTold = (position: number): boolean => looseSpec(specs[position]).callback !== undefined;
+  // As the workflow has it: also what is no request has the callback of the defaults.
+  const isTold = (position: number): boolean =>
+    looseSpec(withDefaults(shared, looseSpec(items[position]!.spec))).callback !== undefined;
   return {
     items: items.map((item, position) =>
       resolveItem(item, specs[position], `${requestId}/${item.index}`, options, scheduledAt),

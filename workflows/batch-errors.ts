@@ -1,5 +1,4 @@
 import { ActivityFailure, TimeoutFailure } from '@temporalio/common';
-import { isCancellation } from '@temporalio/workflow';
 import { RequestError, type FailureContext } from '../src/shared/errors.ts';
 import { wireError } from '../src/shared/failure.ts';
 import type { Phase, WireError } from '../src/shared/wire.ts';
@@ -8,7 +7,6 @@ import { requestError } from './failure.ts';
 
 /** What an item ended with whose activity nobody saw the end of. */
 export function lostError(error: unknown, context: FailureContext): WireError {
-  if (isCancellation(error)) return cancelledError(context);
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   const told = requestError(cause);
   if (told) {

@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
-import { CancellationScope, isCancellation, patched, proxyActivities } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities, LostChunk } from '../src/shared/activities.ts';
 import type { ItemResult } from '../src/shared/batch.ts';
 import type { WireError } from '../src/shared/wire.ts';
@@ -19,13 +19,15 @@ export async function lostResults(
   report: BatchReport,
   taskQueue: string,
 ): Promise<ItemResult[]> {
+  // One that was never scheduled.
+  if (isCancellation(failure) && !(failure instanceof ActivityFailure)) {
+    return items.map((item) => ({ error: stoppedError(item, false, report) }));
+  }
   const lost = (item: BatchItem): WireError => lostError(failure, report.context(item));
   // One that no process can read any more, say, may have been begun by one that could.
   const isTold = failure instanceof ActivityFailure && requestError(failure.cause) !== undefined;
   const isCancel = isStopped(failure);
-  if (!(isCancel || isTold) || !patched('batch-recovers-outcomes')) {
-    return items.map((item) => ({ error: lost(item) }));
-  }
+  if (!(isCancel || isTold)) return items.map((item) => ({ error: lost(item) }));
   const found = await recover({ activityId, items: items.length }, taskQueue);
   const isBegun = found !== null || !isWaiting(failure);
   return items.map((item, position) => {
@@ -35,7 +37,7 @@ export async function lostResults(
   });
 }
 
-/** Whether no attempt followed for the sake of a cancel alone; one that was never scheduled is none. */
+/** Whether no attempt followed for the sake of a cancel alone. */
 function isStopped(failure: unknown): failure is ActivityFailure {
   if (!(failure instanceof ActivityFailure)) return false;
   return isCancellation(failure) || failure.retryState === 'CANCEL_REQUESTED';
