@@ -193,7 +193,8 @@ function refuse(batch: BatchSpec, workflowId: unknown): void {
   const isId = typeof workflowId === 'string' && workflowId !== '';
   try {
     if (!isId) throw invalidRequest(`workflowId: expected a text, got ${describe(workflowId)}`);
-    checkBatch(batch);
+    // Its run's id is not known yet; all are as long.
+    checkBatch(batch, `${workflowId}/${randomUUID()}`);
     checkSize(batch);
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;

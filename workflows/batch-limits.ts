@@ -1,5 +1,10 @@
 import { workflowInfo } from '@temporalio/workflow';
-import { MAX_OUTCOMES_BYTES, type CheckedBatch } from '../src/shared/batch-spec.ts';
+import {
+  CHUNK_EVENTS,
+  MAX_HISTORY_EVENTS,
+  MAX_OUTCOMES_BYTES,
+  type CheckedBatch,
+} from '../src/shared/batch-spec.ts';
 import { jsonBytes } from '../src/shared/text.ts';
 
 // Temporal ends a workflow above 50 MB of history.
@@ -13,8 +18,6 @@ const MAX_RESULTS_BYTES = 12 * 1024 * 1024;
 const MAX_SINK_HISTORY_BYTES = 16 * 1024 * 1024;
 /** Bytes of the defaults in the arguments of all lanes together, which may begin before history is seen to grow. */
 const MAX_SHARED_BYTES = 4 * 1024 * 1024;
-/** Temporal ends a workflow above 51,200 events. */
-const MAX_HISTORY_EVENTS = 40_000;
 /**
  * Bytes of history from which nothing is tried again in a run that cannot continue as new: all that has
  * not ended then has one more try to bring, which without a sink is PARTS results at most.
@@ -45,14 +48,14 @@ export function isOverfull({ sink, keep }: CheckedBatch): boolean {
   return isLongerThan(sink ? MAX_SINK_HISTORY_BYTES : MAX_RETRIES_HISTORY_BYTES);
 }
 
-/** Whether it has none for what is to be tried again. */
-export function endsRetries(): boolean {
-  return isLongerThan(MAX_RETRIES_HISTORY_BYTES);
+/** Whether it has none for what is to be tried again, beside so many chunks that are left. */
+export function endsRetries(chunks = 0): boolean {
+  return isLongerThan(MAX_RETRIES_HISTORY_BYTES, chunks);
 }
 
-function isLongerThan(bytes: number): boolean {
+function isLongerThan(bytes: number, chunks = 0): boolean {
   const { historySize, historyLength } = workflowInfo();
-  return historySize > bytes || historyLength > MAX_HISTORY_EVENTS;
+  return historySize > bytes || historyLength + chunks * CHUNK_EVENTS > MAX_HISTORY_EVENTS;
 }
 
 /** Most bytes of one result: those of all lanes can come when history is full. */

@@ -96,25 +96,31 @@ export class BatchReport {
     return checked.flat();
   }
 
-  /** `budget`: bytes of JSON for them in the batch's result. */
-  async report(ended: EndedItem[], budget: number): Promise<void> {
+  /**
+   * The outcomes as the batch counts them: those of its result, which has `budget` bytes of JSON for
+   * them, or else as they came.
+   */
+  keep(ended: EndedItem[], budget: number): BatchOutcome[] {
+    const outcomes = ended.map(({ outcome }) => outcome);
+    if (this.#sink || this.#batch.keep === 'none') return outcomes;
+    // Payloads can be small where what they hold is not: with a store the bodies of thousands.
+    const kept = fitItems(
+      outcomes.map((outcome) => this.#kept(outcome)),
+      budget,
+    );
+    for (const [i, { item }] of ended.entries()) this.#outcomes[item.index] = kept[i]!;
+    return kept;
+  }
+
+  async tell(ended: EndedItem[]): Promise<void> {
     await this.#callbacks.deliver(
       ended
         .filter(({ item }) => this.hasCallback(item))
         .map(({ item, outcome }) => ({ index: item.index, ...this.#calledBack(item, outcome) })),
     );
-    if (this.#sink) {
-      await this.#sink.write(
-        ended.map(({ item, outcome }): SinkItem => ({ index: item.index, ...outcome })),
-      );
-    } else if (this.#batch.keep !== 'none') {
-      // Payloads can be small where what they hold is not: with a store the bodies of thousands.
-      const kept = fitItems(
-        ended.map(({ outcome }) => this.#kept(outcome)),
-        budget,
-      );
-      for (const [i, { item }] of ended.entries()) this.#outcomes[item.index] = kept[i]!;
-    }
+    await this.#sink?.write(
+      ended.map(({ item, outcome }): SinkItem => ({ index: item.index, ...outcome })),
+    );
   }
 
   #calledBack(item: BatchItem, outcome: BatchOutcome): Omit<ItemCallback, 'index'> {

@@ -12,7 +12,7 @@ import { MAX_CHUNK_SIZE, type CheckedBatch } from '../src/shared/batch-spec.ts';
 import { wireError } from '../src/shared/failure.ts';
 import { jsonBytes } from '../src/shared/text.ts';
 import type { WireError } from '../src/shared/wire.ts';
-import type { BatchProgressReport, BatchResult } from '../src/shared/wire-batch.ts';
+import type { BatchOutcome, BatchProgressReport, BatchResult } from '../src/shared/wire-batch.ts';
 import { failedError, lastTryError, noRoomError, unreadError } from './batch-errors.ts';
 import {
   endsRetries,
@@ -74,8 +74,7 @@ export class BatchRun {
   get progress(): BatchProgressReport {
     return {
       total: this.#supply.total,
-      succeeded: this.#succeeded,
-      failed: this.#failed,
+      ...this.#counts,
       running: this.#running,
       retrying: this.#supply.retrying,
     };
@@ -87,8 +86,7 @@ export class BatchRun {
       supply: this.#supply.state,
       held: this.#held,
       sinkOffset: this.#report.sinkOffset,
-      succeeded: this.#succeeded,
-      failed: this.#failed,
+      ...this.#counts,
     };
   }
 
@@ -108,10 +106,13 @@ export class BatchRun {
     if (this.#fault !== undefined) throw this.#fault;
     if (isStopped()) throw new CancelledFailure(`Cancelled: ${summaryOf(this.progress)}`);
     if (!this.#supply.isEmpty || this.#held.length > 0) return undefined;
-    const counts = { succeeded: this.#succeeded, failed: this.#failed };
-    if (sink) return { ...counts, sink };
-    if (keep === 'none') return counts;
-    return { outcomes: this.#report.outcomes, ...counts };
+    if (sink) return { ...this.#counts, sink };
+    if (keep === 'none') return this.#counts;
+    const { outcomes } = this.#report;
+    // Some more may have given way to others.
+    this.#succeeded = this.#failed = 0;
+    this.#count(outcomes);
+    return { outcomes, ...this.#counts };
   }
 
   async #lanes(count: number): Promise<void> {
@@ -143,18 +144,19 @@ export class BatchRun {
 
   /** Undefined when all is sent, or no more is to be. */
   async #next(): Promise<BatchItem[] | undefined> {
-    while (!this.#stops) {
-      const items = await this.#supply.next(() => !this.#isFull);
+    const readsOn = (): boolean => !this.#isFull && !this.#isEnding;
+    const stops = (rest: BatchItem[] = []): boolean => {
+      return this.#isEnding || this.#continuesAsNew(rest);
+    };
+    while (!stops()) {
+      const items = await this.#supply.next(readsOn, stops);
       if (items) {
         this.#running += items.length;
         return items;
       }
       if (!this.#isOpen) return undefined;
       // Others may come back to be tried again, or end and make room for more.
-      const { retrying } = this.#supply;
-      const hasNews = (): boolean =>
-        this.#supply.retrying > retrying || (this.#supply.hasMore && !this.#isFull);
-      await condition(() => !this.#isOpen || hasNews() || this.#stops);
+      await condition(() => !this.#isOpen || this.#supply.hasMore(readsOn) || stops());
     }
     return undefined;
   }
@@ -162,10 +164,6 @@ export class BatchRun {
   /** Whether something has been taken that has not ended. */
   get #isOpen(): boolean {
     return this.#running > 0 || this.#supply.isOpen;
-  }
-
-  get #stops(): boolean {
-    return this.#isEnding || this.#continuesAsNew();
   }
 
   /** Before its time. */
@@ -220,12 +218,14 @@ export class BatchRun {
       if ('held' in result) {
         held.push({ ...item, position, bytes: result.held });
       } else if (!('retryIn' in result)) {
-        this.#count('response' in result);
         const outcome = outcomeOf(result);
         if (outcome) ended.push({ item, outcome });
+        else this.#count([result]);
         // Each round of retries puts its requests into history once more.
-      } else if (this.#isEnding || (endsRetries() && !this.#continuesAsNew([item]))) {
-        this.#count(false);
+      } else if (
+        this.#isEnding ||
+        (endsRetries(this.#supply.chunks + 1) && !this.#continuesAsNew([item]))
+      ) {
         const error = this.#isEnding
           ? (result.error ?? this.#stoppedError(item))
           : lastTryError(result.error, item, this.#report.context(item));
@@ -276,7 +276,7 @@ export class BatchRun {
   async #giveUp(items: BatchItem[]): Promise<void> {
     for (let i = 0; i < items.length; i += MAX_CHUNK_SIZE) {
       const part = items.slice(i, i + MAX_CHUNK_SIZE);
-      if (endsRetries()) for (const _ of part) this.#count(false);
+      if (endsRetries()) this.#failed += part.length;
       else for (const item of part) this.#refuse(item, this.#stoppedError(item));
       await this.#reportRefused();
     }
@@ -301,21 +301,24 @@ export class BatchRun {
   async #reportRefused(): Promise<void> {
     const refused = this.#refused.splice(0);
     if (refused.length === 0) return;
-    for (const _ of refused) this.#count(false);
     await this.#tell(refused.map(({ item, error }) => ({ item, outcome: { error } })));
   }
 
   /** A sink that takes no more ends the batch, and what is in hand has callbacks to be told. */
   async #tell(ended: EndedItem[]): Promise<void> {
     if (ended.length === 0) return;
-    await this.#report
-      .report(ended, outcomesBytes(this.#batch, ended.length, this.#supply.total))
-      .catch((error: unknown) => (this.#fault ??= error));
+    this.#count(this.#report.keep(ended, this.#budget(ended.length)));
+    await this.#report.tell(ended).catch((error: unknown) => (this.#fault ??= error));
   }
 
-  #count(succeeded: boolean): void {
-    if (succeeded) this.#succeeded++;
-    else this.#failed++;
+  get #counts(): Pick<BatchResult, 'succeeded' | 'failed'> {
+    return { succeeded: this.#succeeded, failed: this.#failed };
+  }
+
+  #count(outcomes: (BatchOutcome | ItemResult)[]): void {
+    const succeeded = outcomes.filter((outcome) => 'response' in outcome).length;
+    this.#succeeded += succeeded;
+    this.#failed += outcomes.length - succeeded;
   }
 
   #budget(items: number): number {

@@ -1,17 +1,15 @@
-import { patched, proxyActivities, sleep } from '@temporalio/workflow';
-import type { ControlActivities } from '../src/shared/activities.ts';
+import { condition } from '@temporalio/workflow';
 import { checkSize } from '../src/shared/spec-size.ts';
 import type { CheckedBatch } from '../src/shared/batch-spec.ts';
+import { parseDuration } from '../src/shared/duration.ts';
 import { invalidRequest, RequestError } from '../src/shared/errors.ts';
 import { looseSpec } from '../src/shared/loose-spec.ts';
 import { jsonBytes } from '../src/shared/text.ts';
-import type { Json } from '../src/shared/wire.ts';
-import type { ActivitySource, BatchFile, SourcePage } from '../src/shared/wire-batch.ts';
+import { countOfRound } from './batch-rounds.ts';
+import { BatchSource, type SourceState } from './batch-source.ts';
 
 /** A chunk's requests and its defaults in bytes of JSON; one request alone may have more. */
 const MAX_CHUNK_BYTES = 1024 * 1024;
-/** A page has to fit, with what waits, into the argument of a next run. */
-const MAX_PAGE_BYTES = 1024 * 1024;
 /** Chunks that are read before they are needed, */
 const AHEAD = 4;
 /** unless they are more bytes of JSON. */
@@ -42,13 +40,9 @@ interface WaitingItem extends BatchItem {
 }
 
 /** What is left to be sent, in a form that the next run goes on with. */
-export interface SupplyState {
+export interface SupplyState extends SourceState {
   /** Requests given so far. */
   total: number;
-  /** Of the next page; undefined after the last one. */
-  cursor?: Json;
-  /** A cursor that was given `pages` before, which the next ones are compared with; a new one every so often. */
-  mark?: { cursor: string; pages: number };
   /** Not yet sent: the last of those given, as they were given. */
   specs: unknown[];
   waiting: WaitingItem[];
@@ -56,37 +50,38 @@ export interface SupplyState {
 
 /** Gives a batch's requests in chunks: new ones first, then rounds of those to be tried again. */
 export class BatchSupply {
-  readonly #source: ActivitySource | BatchFile | undefined;
-  /** Until all lanes have something to send, and up to MAX_OPEN_BYTES; what began before this does not. */
-  readonly #readsForAll: boolean;
+  readonly #source: BatchSource | undefined;
   readonly #chunkSize: number;
-  /** Of the defaults, as JSON: every chunk and every run has them. */
+  /** Of the defaults, as JSON: every chunk has them. */
   readonly #sharedBytes: number;
-  readonly #taskQueue: string;
+  /** Of the batch without its requests, as JSON: every run has it. */
+  readonly #inputBytes: number;
+  /** Of requests that state none. */
+  readonly #deadline: unknown;
   readonly #refuse: (item: BatchItem, error: RequestError) => void;
   /** Ids in this run, and whose they are. */
   readonly #ids = new Map<string, number>();
-  /** Of the pages of this run, as JSON. */
-  readonly #cursors = new Set<string>();
-  #state: SupplyState;
+  readonly #state: SupplyState;
   #filling: Promise<void> | undefined;
   /** Of `specs` and `waiting`, and of what is given and not yet back, as JSON. */
   #specsBytes: number;
   #waitingBytes: number;
   #givenBytes = 0;
+  /** Requests of the round that is to begin next; there is one at a time, and the others may change. */
+  #resting = 0;
 
   /** `refuse` takes the requests that can be seen to be wrong before they are sent. */
   constructor(
-    { requests = [], source, defaults, chunkSize }: CheckedBatch,
+    { requests = [], ...input }: CheckedBatch,
     taskQueue: string,
     state: SupplyState | undefined,
     refuse: (item: BatchItem, error: RequestError) => void,
   ) {
-    this.#source = source;
-    this.#readsForAll = source !== undefined && patched('batch-reads-for-all');
+    const { source, defaults, chunkSize } = input;
     this.#chunkSize = chunkSize;
     this.#sharedBytes = jsonBytes(defaults);
-    this.#taskQueue = taskQueue;
+    this.#inputBytes = jsonBytes(input);
+    this.#deadline = defaults?.deadline;
     this.#refuse = refuse;
     this.#state = state ?? {
       ...{ total: requests.length, specs: [...requests], waiting: [] },
@@ -94,7 +89,7 @@ export class BatchSupply {
     };
     this.#specsBytes = this.#state.specs.reduce<number>((sum, spec) => sum + sizeOf(spec), 0);
     this.#waitingBytes = bytesOf(this.#state.waiting);
-    this.#cursors.add(JSON.stringify(this.#state.cursor));
+    if (source) this.#source = new BatchSource(source, taskQueue);
   }
 
   get state(): SupplyState {
@@ -106,28 +101,35 @@ export class BatchSupply {
   }
 
   get retrying(): number {
-    return this.#state.waiting.length;
+    return this.#state.waiting.length + this.#resting;
+  }
+
+  /** At least so many are left to be given, of what was read. */
+  get chunks(): number {
+    const { specs, waiting } = this.#state;
+    return Math.ceil((specs.length + waiting.length) / this.#chunkSize);
   }
 
   /** About the bytes of JSON that the next run would be given. */
   get bytes(): number {
-    return this.#sharedBytes + this.#specsBytes + this.#waitingBytes;
+    return this.#inputBytes + this.#specsBytes + this.#waitingBytes;
   }
 
   /** Whether something of what was read has not ended. */
   get isOpen(): boolean {
     const { specs, waiting } = this.#state;
-    return this.#readsForAll && specs.length + waiting.length + this.#givenBytes > 0;
+    return specs.length + waiting.length + this.#givenBytes > 0;
   }
 
-  /** Whether there is something to be read for whoever has nothing to send. */
-  get hasMore(): boolean {
-    return this.#readsForAll && this.#mayRead;
+  /** Whether there is something for whoever has nothing to send: to wait with, or to be read. */
+  hasMore(readsOn: () => boolean): boolean {
+    const isWaiting = this.#state.waiting.length > 0 && this.#resting === 0;
+    return isWaiting || this.#mayRead(readsOn);
   }
 
-  get #mayRead(): boolean {
-    if (this.#state.cursor === undefined) return false;
-    return !this.#readsForAll || this.bytes + this.#givenBytes <= MAX_OPEN_BYTES;
+  #mayRead(readsOn: () => boolean): boolean {
+    if (this.#state.cursor === undefined || !readsOn()) return false;
+    return !this.isOpen || this.bytes + this.#givenBytes <= MAX_OPEN_BYTES;
   }
 
   /** Whether nothing is left, for this run or another. */
@@ -159,46 +161,75 @@ export class BatchSupply {
 
   /**
    * The next chunk, to be given back, with nothing in it when all of it was refused; undefined when there
-   * is none now. A round of retries starts when
-   * each of its requests may be tried again. `readsOn`: whether the source may be asked for more.
+   * is none now. A round of retries starts when each of its requests may be tried again. `readsOn`: whether
+   * the source may be asked for more; `stops`: whether nothing is to be sent any more, the rest being
+   * left.
    */
-  async next(readsOn: () => boolean): Promise<BatchItem[] | undefined> {
+  async next(
+    readsOn: () => boolean,
+    stops: (rest: BatchItem[]) => boolean,
+  ): Promise<BatchItem[] | undefined> {
     const { waiting } = this.#state;
     const due = waiting.filter(({ notBefore }) => notBefore <= Date.now()).length;
-    if (due >= this.#chunkSize) return this.#round();
+    if (due >= this.#chunkSize) return this.#round(stops);
     for (;;) {
-      const filled = readsOn() ? this.#fill() : this.#filling;
+      const filled = this.#fill(readsOn);
       if (this.#state.specs.length < this.#chunkSize) await filled;
       if (this.#state.specs.length === 0) {
         // Others have taken all of the page.
-        if (this.hasMore && readsOn()) continue;
+        if (this.#mayRead(readsOn)) continue;
         break;
       }
       const items = this.#cut();
       this.#givenBytes += bytesOf(items);
       return items;
     }
-    return waiting.length > 0 ? this.#round() : undefined;
+    return this.#round(stops);
   }
 
-  async #round(): Promise<BatchItem[]> {
+  async #round(stops: (rest: BatchItem[]) => boolean): Promise<BatchItem[] | undefined> {
     const { waiting } = this.#state;
-    // Those that may go first; a Retry-After of minutes does not hold back the rest.
+    if (waiting.length === 0) return undefined;
     waiting.sort((a, b) => a.notBefore - b.notBefore || a.index - b.index);
-    const items = waiting.splice(0, this.#cutAt(waiting.map(({ spec }) => spec)).count);
+    const first = waiting.slice(0, this.#cutAt(waiting.map(({ spec }) => spec)).count);
+    const dues = first.map((item) => ({ ...item, deadlineAt: this.#deadlineOf(item) }));
+    const count = countOfRound(dues, Date.now());
+    const begin = first[count - 1]!.notBefore;
+    const rests = begin > Date.now();
+    if (rests && this.#resting > 0) return undefined;
+    const items = waiting.splice(0, count);
     this.#waitingBytes -= bytesOf(items);
     this.#givenBytes += bytesOf(items);
-    const delay = Math.max(...items.map(({ notBefore }) => notBefore)) - Date.now();
-    try {
-      if (delay > 0) await sleep(delay);
-    } catch (error) {
-      this.#wait(items);
-      this.giveBack(items);
-      throw error;
-    }
+    if (rests && !(await this.#rest(items, begin, stops))) return undefined;
     return items
       .toSorted((a, b) => a.index - b.index)
       .map(({ notBefore: _notBefore, ...item }) => item);
+  }
+
+  /** Gives whether the round is to begin; not when another, which came meanwhile, is to before it. */
+  async #rest(
+    items: WaitingItem[],
+    begin: number,
+    stops: (rest: BatchItem[]) => boolean,
+  ): Promise<boolean> {
+    const { waiting } = this.#state;
+    const isLate = (): boolean => waiting.some(({ notBefore }) => notBefore < begin);
+    this.#resting = items.length;
+    let begins = false;
+    try {
+      begins = !(await condition(() => isLate() || stops(items), begin - Date.now()));
+    } finally {
+      this.#resting = 0;
+      if (!begins) {
+        this.#wait(items);
+        this.giveBack(items);
+      }
+    }
+    return begins;
+  }
+
+  #deadlineOf({ since = 0, spec }: BatchItem): number {
+    return since + (parseDuration(looseSpec(spec).deadline ?? this.#deadline) ?? Infinity);
   }
 
   #wait(items: WaitingItem[]): void {
@@ -234,74 +265,30 @@ export class BatchSupply {
   }
 
   /** Reads ahead, so that nobody waits for a page; one page at a time. */
-  #fill(): Promise<void> | undefined {
+  #fill(readsOn: () => boolean): Promise<void> | undefined {
     const { specs } = this.#state;
     const isAhead = specs.length >= AHEAD * this.#chunkSize || this.#specsBytes >= AHEAD_BYTES;
-    if (!this.#mayRead || isAhead) return this.#filling;
-    this.#filling ??= this.#read().finally(() => (this.#filling = undefined));
+    if (!this.#mayRead(readsOn) || isAhead) return this.#filling;
+    this.#filling ??= this.#read(readsOn).finally(() => (this.#filling = undefined));
     // Told to whoever waits for it; else the next to read meets it again.
     this.#filling.catch(() => undefined);
     return this.#filling;
   }
 
-  async #read(): Promise<void> {
+  async #read(readsOn: () => boolean): Promise<void> {
     do {
-      const { cursor = null } = this.#state;
-      const page = await this.#page(cursor);
-      if (!Array.isArray(page?.requests)) {
-        throw invalidRequest('source: expected a page { requests, cursor }, got none');
-      }
-      const next = page.cursor ?? undefined;
-      if (next !== undefined) this.#checkCursor(JSON.stringify(next));
-      const bytes = jsonBytes(page);
-      if (bytes > MAX_PAGE_BYTES) {
-        throw invalidRequest(
-          `source: expected pages of at most ${MAX_PAGE_BYTES} bytes of JSON, got ${bytes}`,
-        );
-      }
-      this.#state.specs.push(...page.requests);
-      this.#state.total += page.requests.length;
-      this.#specsBytes += page.requests.reduce<number>((sum, spec) => sum + sizeOf(spec), 0);
-      if (next === undefined) delete this.#state.cursor;
-      else this.#state.cursor = next;
-    } while (this.#mayRead && this.#needsMore);
+      const [requests, next] = await this.#source!.read(this.#state);
+      delete this.#state.cursor;
+      Object.assign(this.#state, next);
+      this.#state.specs.push(...requests);
+      this.#state.total += requests.length;
+      this.#specsBytes += requests.reduce<number>((sum, spec) => sum + sizeOf(spec), 0);
+      // Also after thousands of empty pages, each of which is in history.
+    } while (this.#mayRead(readsOn) && this.#needsMore);
   }
 
   get #needsMore(): boolean {
     return this.#state.specs.length < this.#chunkSize && this.#specsBytes < AHEAD_BYTES;
-  }
-
-  /**
-   * One that comes again would go round for ever, and send everything again. Of the runs before one is
-   * known: a new one after 1, 2, 4, 8, … pages, so that there is no circle that is too long for it.
-   */
-  #checkCursor(next: string): void {
-    const { mark = { cursor: next, pages: 0 } } = this.#state;
-    const isMark = mark.pages > 0 && mark.cursor === next;
-    if (isMark || this.#cursors.has(next)) {
-      throw invalidRequest(`source: gave the cursor ${next} twice`);
-    }
-    this.#cursors.add(next);
-    const pages = mark.pages + 1;
-    // A power of two.
-    const isDue = (pages & (pages - 1)) === 0;
-    this.#state.mark = { cursor: isDue ? next : mark.cursor, pages };
-  }
-
-  async #page(cursor: Json): Promise<SourcePage> {
-    const source = this.#source!;
-    if ('file' in source) {
-      const { readBatchFile } = proxyActivities<ControlActivities>({
-        taskQueue: this.#taskQueue,
-        startToCloseTimeout: '1m',
-        summary: `read ${source.file}`,
-      });
-      const { requests, next } = await readBatchFile(source.file, Number(cursor ?? 0));
-      return { requests: requests as SourcePage['requests'], cursor: next };
-    }
-    const { activity, taskQueue, args = [] } = source;
-    const activities = proxyActivities({ taskQueue, startToCloseTimeout: '10m' });
-    return (await activities[activity]!(cursor, ...args)) as SourcePage;
   }
 
   #fault({ index, spec }: BatchItem): RequestError | undefined {

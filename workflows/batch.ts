@@ -9,7 +9,8 @@ import { checkBatch } from '../src/shared/batch-spec.ts';
 import { RequestError } from '../src/shared/errors.ts';
 import { wireError } from '../src/shared/failure.ts';
 import { failureContext, looseSpec } from '../src/shared/loose-spec.ts';
-import type { WireError } from '../src/shared/wire.ts';
+import { fits } from '../src/shared/spec-size.ts';
+import type { Json, WireError } from '../src/shared/wire.ts';
 import type { BatchProgressReport, BatchResult, BatchSpec } from '../src/shared/wire-batch.ts';
 import { BatchRun } from './batch-run.ts';
 import type { BatchState } from './batch-state.ts';
@@ -31,9 +32,11 @@ export async function patientBatch(batch: BatchSpec, state?: BatchState): Promis
   const { workflowId, runId: original } = originalRun();
   const { taskQueue } = workflowInfo();
   const runId = state?.runId ?? original;
+  const { callbackArgs = null } = looseSpec(batch);
   const argument = {
     requestId: `${workflowId}/${runId}`,
-    callbackArgs: (looseSpec(batch) as BatchSpec).callbackArgs ?? null,
+    // What fits nowhere is why the batch was refused.
+    callbackArgs: fits(callbackArgs) ? (callbackArgs as Json) : null,
     request: { workflowId, runId },
   };
   let target: Awaited<ReturnType<typeof callbackTarget>>;
@@ -41,7 +44,8 @@ export async function patientBatch(batch: BatchSpec, state?: BatchState): Promis
   let result: BatchResult | undefined;
   try {
     target = await callbackTarget(looseSpec(batch));
-    run = new BatchRun(checkBatch(batch), { taskQueue, runId, state, continues: true });
+    const checked = checkBatch(batch, argument.requestId);
+    run = new BatchRun(checked, { taskQueue, runId, state, continues: true });
     setHandler(progressQuery, () => run.progress);
     result = await run.run();
   } catch (error) {

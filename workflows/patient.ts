@@ -112,7 +112,8 @@ async function batch(
     const templated = (spec: unknown) => applyTemplate(template, looseSpec(spec) as RequestSpec);
     // What is no array is refused by the check.
     const specs = Array.isArray(requests) ? requests.map(templated) : requests;
-    const checked = checkBatch({ ...options, requests: specs });
+    const { workflowId } = workflowInfo();
+    const checked = checkBatch({ ...options, requests: specs }, `${workflowId}/${runId}`);
     const asking: { callback?: unknown }[] = [checked, checked.defaults ?? {}, ...specs];
     const callback = asking.find((spec) => spec.callback !== undefined);
     if (callback) throw invalidRequest('callback: a batch answers to its caller; use patientBatch');

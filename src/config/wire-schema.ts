@@ -85,8 +85,10 @@ export const requestErrorSchema = z
 
 /** What a batch says of its end, to its caller and to its callback. */
 export const batchEnd = {
-  succeeded: count.describe('Requests with a response, whatever its status.'),
-  failed: count,
+  succeeded: count.describe('Outcomes that are a response, whatever its status.'),
+  failed: count.describe(
+    'Those that are an error, also in place of a response for which the result has no room.',
+  ),
   sink: z
     .union([z.object({ file: text }), z.object({ activity: text, taskQueue: text })])
     .exactOptional()

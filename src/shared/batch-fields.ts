@@ -1,10 +1,14 @@
 import { parseDuration } from './duration.ts';
 import { invalidRequest } from './errors.ts';
 import { isName } from './names.ts';
+import { checkBytes } from './spec-size.ts';
 import { describe, isRecord } from './values.ts';
 
 /** Temporal counts attempts in 32 bits; timers too, in ms. */
 const MAX_INT = 2 ** 31 - 1;
+
+/** Every page is asked for with them, and every next run has them. */
+const MAX_ARGS_BYTES = 256 * 1024;
 
 /** @throws RequestError `InvalidRequestError` */
 export function checkSource(value: unknown): void {
@@ -13,6 +17,7 @@ export function checkSource(value: unknown): void {
   if (args !== undefined && !Array.isArray(args)) {
     throw invalidRequest(`source.args: expected an array, got ${describe(args)}`);
   }
+  checkBytes('source.args', args, MAX_ARGS_BYTES);
 }
 
 /** @throws RequestError `InvalidRequestError` */

@@ -1,9 +1,11 @@
 import { checkCallback, checkSink, checkSource } from './batch-fields.ts';
 import { MAX_PAYLOAD_BYTES } from './constants.ts';
 import { invalidRequest } from './errors.ts';
-import { checkBytes } from './spec-size.ts';
+import { looseSpec, type LooseSpec } from './loose-spec.ts';
+import { checkBytes, checkCallbackArgs, sizeOf } from './spec-size.ts';
 import { jsonBytes } from './text.ts';
 import { describe, isRecord } from './values.ts';
+import type { WireResponse } from './wire.ts';
 import type { BatchSpec, KeepMode } from './wire-batch.ts';
 
 export const MAX_CHUNK_SIZE = 1000;
@@ -14,12 +16,16 @@ export const DEFAULT_CHUNKS = 10;
 const MAX_DEFAULTS_BYTES = 512 * 1024;
 /** Bytes that they may take in a history which holds all chunks; with a sink a batch goes on in new ones. */
 const MAX_ALL_DEFAULTS_BYTES = 8 * 1024 * 1024;
+/** Temporal ends a workflow above 51,200 events; what is in flight then has to end in the rest. */
+export const MAX_HISTORY_EVENTS = 40_000;
+/** Of a chunk: its activity, one of its callbacks, and their workflow tasks. */
+export const CHUNK_EVENTS = 12;
 /** Room for the envelopes of arguments and results. */
 export const BATCH_RESERVE = 32 * 1024;
 /** What the outcomes of a batch without a sink may take in its result, in bytes of JSON. */
 export const MAX_OUTCOMES_BYTES = MAX_PAYLOAD_BYTES - BATCH_RESERVE;
-/** The least that one outcome takes. */
-const OUTCOME_BYTES = 300;
+/** Bytes that an outcome takes at most where it is cut as short as can be; see `fitItems`. */
+export const SHORTEST_OUTCOME = 360;
 
 const FIELDS = Object.keys({
   requests: true,
@@ -38,10 +44,11 @@ export type CheckedBatch = BatchSpec &
   Required<Pick<BatchSpec, 'chunkSize' | 'concurrency' | 'keep'>>;
 
 /**
- * Reads a batch as workflow code can: before anything is sent.
+ * Reads a batch as workflow code can: before anything is sent. `requestId`: what the ids of its requests
+ * begin with.
  * @throws RequestError `InvalidRequestError` that names the field and its value
  */
-export function checkBatch(given: unknown): CheckedBatch {
+export function checkBatch(given: unknown, requestId = ''): CheckedBatch {
   if (!isRecord(given))
     throw invalidRequest(
       `batch: expected an object with requests or a source, got ${describe(given)}`,
@@ -64,8 +71,9 @@ export function checkBatch(given: unknown): CheckedBatch {
   }
   if (defaults !== undefined) checkDefaults(defaults);
   if (batch.callback !== undefined) checkCallback(batch.callback);
+  checkCallbackArgs(batch);
   const keep = oneOf('keep', batch.keep ?? 'all', ['all', 'status', 'none']);
-  checkRoom(batch, keep);
+  checkRoom(batch, keep, requestId);
   const chunkSize = integer('chunkSize', batch.chunkSize ?? DEFAULT_CHUNK_SIZE, MAX_CHUNK_SIZE);
   if (batch.sink === undefined && keep !== 'none') checkHistory(batch, chunkSize);
   return {
@@ -107,23 +115,43 @@ function isSamePath(one: string, other: string): boolean {
 }
 
 /** What cannot fit is refused before anything is sent. */
-function checkRoom({ requests, sink }: BatchSpec, keep: KeepMode): void {
+function checkRoom({ requests, defaults, sink }: BatchSpec, keep: KeepMode, batchId: string): void {
   if (sink !== undefined || keep === 'none') return;
   if (requests === undefined) {
     throw invalidRequest('sink: expected one for a source, or keep: "none"');
   }
-  const most = Math.floor(MAX_OUTCOMES_BYTES / OUTCOME_BYTES);
-  if (requests.length > most) {
+  let room = MAX_OUTCOMES_BYTES;
+  for (const [index, spec] of requests.entries()) {
+    room -= leastBytes({ ...defaults, ...looseSpec(spec) }, `${batchId}/${index}`);
+    if (room >= 0) continue;
     throw invalidRequest(
-      `requests: the outcomes of ${requests.length} do not fit into a result, ${most} may; ` +
+      `requests: the outcomes of ${requests.length} do not fit into a result, ${index} may; ` +
         'use a sink, or keep: "none"',
     );
   }
 }
 
-/** Where one history holds all chunks: the defaults go along with each. */
+/** Of its outcome in a result: a response has neither headers nor body then. */
+function leastBytes({ url, requestId, callbackArgs }: LooseSpec, defaultId: string): number {
+  const response = {
+    ...{ status: 200, headers: {}, body: null, bodyEncoding: 'utf8', method: 'GET', redirects: [] },
+    ...{ url, requestId: requestId ?? defaultId, durationMs: 0, attempt: 1 },
+    callbackArgs: callbackArgs ?? null,
+  } satisfies Record<keyof WireResponse, unknown>;
+  // What cannot be written as JSON fails by itself.
+  return Math.max(SHORTEST_OUTCOME, (sizeOf({ response }) ?? 0) + 1);
+}
+
+/** Where one history holds all chunks: each has its events, and the defaults go along with it. */
 function checkHistory({ requests = [], defaults }: BatchSpec, chunkSize: number): void {
   const chunks = Math.ceil(requests.length / chunkSize);
+  const most = Math.floor(MAX_HISTORY_EVENTS / CHUNK_EVENTS);
+  if (chunks > most) {
+    throw invalidRequest(
+      `chunkSize: with ${chunkSize} it takes ${chunks} activities, ${most} may be in one history; ` +
+        'use a larger one, or patientBatch with a sink',
+    );
+  }
   const bytes = chunks * jsonBytes(defaults);
   if (bytes <= MAX_ALL_DEFAULTS_BYTES) return;
   throw invalidRequest(

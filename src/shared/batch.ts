@@ -33,50 +33,80 @@ export function statusOnly(response: HeldResponse): WireResponse {
   return { ...response, headers: {}, body: null };
 }
 
-/** Of an error's message, where nothing else is left to give way. */
-const SHORT_MESSAGE = 80;
+/** Bytes of an error's message, and of its URL and its request id, where room is short. */
+const SHORT_MESSAGE = 60;
+const SHORT_NAME = 40;
 
 /**
  * The items within `limit` bytes of JSON: the largest responses become `ResponseTooLargeError`,
- * which keeps their status, headers and the start of their body; if need be errors lose their
- * response, and then the end of their message. A list never fails for its size.
+ * which keeps their status, headers and the start of their body. If that is not enough, errors lose
+ * more and more of what they say, and the status of their response last. Items of a batch that was
+ * let through always fit: see `SHORTEST_OUTCOME`.
  */
 export function fitItems<T>(items: readonly T[], limit: number): T[] {
   const fitted = [...items];
+  const bytes = items.map(jsonBytes);
+  const errors: (WireError | undefined)[] = [];
   let size = jsonBytes(items);
-  for (const shorten of [withoutLargeBody, withoutResponse, withShortMessage]) {
+  for (const form of [asItIs, withStatusAlone, withShortTexts, withoutResponse]) {
     if (size <= limit) break;
-    const bySize = fitted
-      .map((item, index) => ({ index, bytes: jsonBytes(item) }))
-      .toSorted((a, b) => b.bytes - a.bytes);
-    for (const { index, bytes } of bySize) {
-      const shorter = shorten(fitted[index] as ItemResult, bytes);
-      if (!shorter) continue;
-      fitted[index] = shorter as T;
-      size += jsonBytes(shorter) - bytes;
+    for (const index of [...bytes.keys()].toSorted((a, b) => bytes[b]! - bytes[a]!)) {
       if (size <= limit) break;
+      const item = items[index] as ItemResult;
+      const error = (errors[index] ??= errorFor(item, bytes[index]!));
+      if (!error) continue;
+      const shorter = 'error' in item ? { ...item, error: form(error) } : { error: form(error) };
+      const saved = bytes[index]! - jsonBytes(shorter);
+      // A small response takes less than the error in place of it.
+      if (saved <= 0) continue;
+      fitted[index] = shorter as T;
+      bytes[index]! -= saved;
+      size -= saved;
     }
   }
   return fitted;
 }
 
-function withoutLargeBody(item: ItemResult, bytes: number): ItemResult | undefined {
-  return 'response' in item && item.response ? tooMuchTogether(item.response, bytes) : undefined;
+/** An item's own, or the one in place of its response. */
+function errorFor(item: ItemResult, bytes: number): WireError | undefined {
+  if ('response' in item && item.response) return tooMuchTogether(item.response, bytes).error;
+  return ('error' in item && item.error) || undefined;
 }
 
-function withoutResponse(item: ItemResult): ItemResult | undefined {
-  if (!('error' in item) || !item.error?.response) return undefined;
-  const { response: _, ...error } = item.error;
-  return { ...item, error };
+function asItIs(error: WireError): WireError {
+  return error;
 }
 
-function withShortMessage(item: ItemResult): ItemResult | undefined {
-  if (!('error' in item) || !item.error) return undefined;
-  return { ...item, error: { ...item.error, message: cutText(item.error.message, SHORT_MESSAGE) } };
+function withStatusAlone(error: WireError): WireError {
+  const { response } = error;
+  if (!response) return error;
+  const { body, bodyTruncated = Boolean(body) } = response;
+  const nothing = { headers: {}, redirects: [], callbackArgs: null, body: body && '' };
+  return {
+    ...error,
+    response: { ...response, ...nothing, ...(bodyTruncated && { bodyTruncated }) },
+  };
+}
+
+function withShortTexts(given: WireError): WireError {
+  const { response, ...error } = withStatusAlone(given);
+  return {
+    ...{ ...error, ...shortNames(error), message: cutText(error.message, SHORT_MESSAGE) },
+    ...(response && { response: { ...response, ...shortNames(response) } }),
+  };
+}
+
+function shortNames({ url, requestId }: { url: string; requestId: string }) {
+  return { url: cutText(url, SHORT_NAME), requestId: cutText(requestId, SHORT_NAME) };
+}
+
+function withoutResponse(given: WireError): WireError {
+  const { response: _, ...error } = withShortTexts(given);
+  return error;
 }
 
 /** In place of a response for which there is no room beside those of its batch. */
-export function tooMuchTogether(response: WireResponse, bytes: number): ItemResult {
+export function tooMuchTogether(response: WireResponse, bytes: number): { error: WireError } {
   const sink = bytes > MAX_OUTCOMES_BYTES ? 'a sink and a payloadStore' : 'a sink';
   const fault = `does not fit beside those of its batch: use ${sink}, or keep: "status"`;
   return tooLarge(response, bytes, fault);

@@ -18,7 +18,11 @@ export const MAX_CALLBACK_ARGS_BYTES = 256 * 1024;
  */
 export function checkSize(spec: unknown, beside = 0): void {
   checkBytes('spec', spec, MAX_SPEC_BYTES - beside);
-  const { callbackArgs } = Object(spec) as { callbackArgs?: unknown };
+  checkCallbackArgs(Object(spec) as { callbackArgs?: unknown });
+}
+
+/** @throws RequestError `InvalidRequestError` */
+export function checkCallbackArgs({ callbackArgs }: { callbackArgs?: unknown }): void {
   checkBytes('callbackArgs', callbackArgs, MAX_CALLBACK_ARGS_BYTES);
 }
 
@@ -34,7 +38,7 @@ export function checkBytes(field: string, value: unknown, limit: number): void {
 }
 
 /** Undefined for what cannot be written as JSON, such as a value of thousands of levels. */
-function sizeOf(value: unknown): number | undefined {
+export function sizeOf(value: unknown): number | undefined {
   try {
     return jsonBytes(value);
   } catch {

@@ -4,6 +4,8 @@ export function jsonBytes(value: unknown): number {
 }
 
 const ELLIPSIS = '…';
+/** One byte in JSON; nearly all are, and to encode each takes its time. */
+const isPlain = (character: string): boolean => /[ !#-[\]-~]/.test(character);
 
 /** The longest start of a text that takes at most `bytes` inside JSON; an ellipsis marks the cut. */
 export function cutText(text: string, bytes: number): string {
@@ -11,7 +13,7 @@ export function cutText(text: string, bytes: number): string {
   let room = bytes - jsonBytes(ELLIPSIS) + 2;
   let end = 0;
   for (const character of text.slice(0, bytes)) {
-    room -= jsonBytes(character) - 2;
+    room -= isPlain(character) ? 1 : jsonBytes(character) - 2;
     if (room < 0) break;
     end += character.length;
   }

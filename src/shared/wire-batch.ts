@@ -8,6 +8,7 @@ export interface ActivitySource {
   /** Called with a cursor, `null` at first, and `args`; gives a {@link SourcePage}. */
   activity: string;
   taskQueue: string;
+  /** At most 256 KiB of JSON. */
   args?: Json[];
 }
 
@@ -57,7 +58,7 @@ export interface BatchSpec {
   sink?: BatchFile | ActivitySink;
   /** Runs once, when the batch has ended. Those of single requests are in `requests` or `defaults`. */
   callback?: Callback;
-  /** Comes back in the callback. */
+  /** Comes back in the callback; at most 256 KiB of JSON. */
   callbackArgs?: Json;
 }
 
@@ -65,9 +66,9 @@ export interface BatchSpec {
 export interface BatchResult {
   /** In the order of the requests; without a sink, unless `keep` is `none`. */
   outcomes?: BatchOutcome[];
-  /** Requests with a response, whatever its status. */
+  /** Outcomes that are a response, whatever its status. */
   succeeded: number;
-  /** Requests without one. */
+  /** Those that are an error, also in place of a response for which the result has no room. */
   failed: number;
   /** Where the outcomes are, when the spec had a sink. */
   sink?: BatchFile | ActivitySink;

@@ -204,6 +204,24 @@ test('a sink that fails for good ends the batch; callbacks are told of every req
   }
 });
 
+test('a Retry-After of minutes holds back no other request, nor the end of a batch that fails', async () => {
+  // A Retry-After is for all requests of a key.
+  const later = {
+    url: env.target.url(`/flaky/${randomUUID()}/9/503?retryAfter=300`),
+    flow: { key: randomUUID() },
+  };
+  const soon = `/flaky/${randomUUID()}/2/503`;
+  const batch = await env.patient.submitBatch({
+    requests: [later, env.target.url(soon), env.target.url('/hold')],
+    defaults: { deadline: '10m', retry: { initialInterval: 10 } },
+    sink: { activity: 'full', taskQueue: env.userQueue },
+    ...{ chunkSize: 2, concurrency: 2 },
+  });
+  await env.target.waitFor(() => env.target.count(soon) === 3);
+  env.target.release();
+  await expect(batch.result()).rejects.toThrow();
+});
+
 test('a source that gives no page is said to', async () => {
   const error = await failureOf(run('nothing', [], { keep: 'none' }));
   expect(error).toMatchObject({

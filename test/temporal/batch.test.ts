@@ -228,6 +228,18 @@ test('progress, callbacks of items and of the batch', async () => {
   });
 });
 
+test("what is no request has the defaults' callback too, whatever is kept", async () => {
+  const callback = { workflow: 'rawCallback', taskQueue: env.userQueue };
+  const requests = [null, 5] as unknown as string[];
+  const workflowId = randomUUID();
+  const handle = await start({ requests, defaults: { callback }, keep: 'none' }, workflowId);
+  expect(await handle.result()).toEqual({ succeeded: 0, failed: 2 });
+  for (const index of requests.keys()) {
+    const told = callbackOf(env.client, workflowId, `${handle.firstExecutionRunId}:${index}`);
+    expect(await told.result()).toMatchObject({ error: { type: 'InvalidRequestError' } });
+  }
+});
+
 test('a cancel stops what is in flight; what has ended is told', async () => {
   const workflowId = randomUUID();
   const callback = { workflow: 'rawCallback', taskQueue: env.userQueue };
@@ -314,6 +326,26 @@ test('responses that do not fit beside each other give way, and keep their statu
   expect(seen.slice(5)).toEqual(Array(5).fill(200));
   const [, , , , large] = parts(result);
   expect(large!.error?.response).toMatchObject({ status: 200, bodyTruncated: true });
+});
+
+test('and count as failed, in the result, in the progress and in the callback', async () => {
+  const workflowId = randomUUID();
+  const handle = await start(
+    {
+      requests: Array.from({ length: 40 }, (_, i) => env.target.url(`/bytes/100000?${i}`)),
+      ...{ chunkSize: 5, callback: { workflow: 'rawCallback', taskQueue: env.userQueue } },
+    },
+    workflowId,
+  );
+  const result = (await handle.result()) as BatchResult;
+  const received = kinds(result).filter((kind) => kind === 200).length;
+  expect(received).toBeGreaterThan(15);
+  expect(received).toBeLessThan(25);
+  const counts = { succeeded: received, failed: 40 - received };
+  expect(result).toMatchObject(counts);
+  expect(await handle.query('progress')).toMatchObject(counts);
+  const told = callbackOf(env.client, workflowId, handle.firstExecutionRunId);
+  expect(await told.result()).toMatchObject({ batch: counts });
 });
 
 test('inline: a batch in the history of its caller', async () => {

@@ -1,0 +1,24 @@
+/** ms by which a request may wait for others, so that rounds are few. */
+const SOME_SECONDS = 5_000;
+
+/** Epoch ms; a deadline can be Infinity. */
+interface Waiting {
+  notBefore: number;
+  deadlineAt: number;
+}
+
+/**
+ * How many of those that wait, the first due first, go together, once the last of them is due: those due
+ * within some seconds of the first, or within as long as it waits itself. A Retry-After of minutes holds
+ * back no others, and nobody is held back for more than half of what its deadline leaves.
+ */
+export function countOfRound(waiting: Waiting[], now: number): number {
+  let last = Infinity;
+  for (const [count, { notBefore, deadlineAt }] of waiting.entries()) {
+    const due = Math.max(notBefore, now);
+    if (due > last) return count;
+    const together = count === 0 ? due + Math.max(SOME_SECONDS, due - now) : last;
+    last = Math.min(together, due + Math.max(0, deadlineAt - due) / 2);
+  }
+  return waiting.length;
+}
