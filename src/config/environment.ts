@@ -9,6 +9,13 @@ type Schema = z.core.$ZodType;
 const FOREIGN =
   /^PATIENT_(SECRET_.+|TEST_.*|CACHE_DIR|CODEC_SERVER_TOKEN|DASHBOARD_(USER|PASSWORD|TOKEN))$/;
 
+/**
+ * What Kubernetes tells a pod of a Service beside it, and Docker a container of a link, as
+ * `variable=value`: of `patient-http`, say. A `…_PORT` is a URL there, which a mistyped option is not.
+ */
+const SERVICE_LINK =
+  /^PATIENT(_\w+)?_(SERVICE_(HOST|PORT(_\w+)?)=|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?=|PORT=\w+:\/\/)/;
+
 const BOOLEANS = new Map([
   ['true', true],
   ['1', true],
@@ -33,11 +40,11 @@ export function optionsFromEnvironment(
   const options: Record<string, unknown> = {};
   const problems: Problem[] = [];
   for (const [variable, text = ''] of Object.entries(env)) {
-    if (!variable.startsWith('PATIENT_') || FOREIGN.test(variable) || text === '') continue;
+    if (!variable.startsWith('PATIENT_') || text === '') continue;
     const leaf = known.get(variable);
     if (leaf) {
       assign(options, leaf.option.split('.'), coerce(text, leaf.schema));
-    } else {
+    } else if (!FOREIGN.test(variable) && !SERVICE_LINK.test(`${variable}=${text}`)) {
       problems.push({ path: [variable], message: 'unknown variable' });
     }
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { optionsFromEnvironment } from '../../src/config/environment.ts';
 import { optionsSchema, resolveOptions } from '../../src/config/options.ts';
+import { serviceLinks } from '../support/service-links.ts';
 import { configError, SECRET } from './refuse.ts';
 
 const KEY = Buffer.alloc(32, 2).toString('base64');
@@ -126,6 +127,30 @@ describe('environment', () => {
     };
 
     expect(optionsFromEnvironment(env)).toEqual({});
+  });
+
+  test.each(['patient', 'patient-http', 'patient-redis-url'])(
+    'leaves alone what Kubernetes says of a Service %s',
+    (service) => {
+      const ports = [
+        { name: 'http', port: 8080 },
+        { name: 'metrics', port: 9464 },
+      ];
+      const env = { ...serviceLinks(service, ports), PATIENT_TASK_QUEUE: 'q' };
+      expect(Object.keys(env)).toHaveLength(14);
+
+      expect(optionsFromEnvironment(env)).toEqual({ taskQueue: 'q' });
+    },
+  );
+
+  it('refuses what only looks like it', () => {
+    const env = { PATIENT_LISTEN_PORT: '8080', PATIENT_SERVICE: 'x', PATIENT_PORT_TCP: '80' };
+
+    expect(configError(() => optionsFromEnvironment(env)).split('; ')).toEqual([
+      'PATIENT_LISTEN_PORT: unknown variable',
+      'PATIENT_SERVICE: unknown variable',
+      'PATIENT_PORT_TCP: unknown variable',
+    ]);
   });
 
   test.each([
