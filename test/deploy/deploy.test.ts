@@ -10,6 +10,7 @@ import { resolveOptions } from '../../src/config/options.ts';
 import { METRICS } from '../../src/telemetry/metrics.ts';
 import { healthRoutes } from '../../src/web/health.ts';
 import { WebServer } from '../../src/web/server.ts';
+import { serviceLinks, type ServicePort } from '../support/service-links.ts';
 import { composeProblem, kubernetesProblems, readYaml } from './yaml.ts';
 
 // Python's packages may have to be downloaded.
@@ -30,8 +31,19 @@ interface Deployment {
   metadata: { name: string };
   spec: {
     replicas: number;
-    template: { spec: { terminationGracePeriodSeconds: number; containers: [Container] } };
+    template: {
+      spec: {
+        terminationGracePeriodSeconds: number;
+        enableServiceLinks: boolean;
+        containers: [Container];
+      };
+    };
   };
+}
+interface Service {
+  kind: 'Service';
+  metadata: { name: string };
+  spec: { ports: ServicePort[] };
 }
 interface Dashboard {
   panels: { title: string; targets?: { expr: string }[] }[];
@@ -50,10 +62,32 @@ function promtool(...args: string[]): string {
   return stdout;
 }
 
-async function expressions(): Promise<string[]> {
+/** By the titles of their panels; as Grafana asks them for everything, over 5 minutes. */
+async function queries(): Promise<[title: string, expr: string][]> {
   const text = await readFile(path('deploy/grafana.json'), 'utf8');
   const { panels } = JSON.parse(text) as Dashboard;
-  return panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+  return panels.flatMap(({ title, targets = [] }) =>
+    targets.map(({ expr }): [string, string] => [
+      title,
+      expr
+        .replaceAll('$__rate_interval', '5m')
+        .replaceAll('$namespace', '.*')
+        .replaceAll('$task_queue', '.*'),
+    ]),
+  );
+}
+
+/** What promtool says, with `content` in a file. */
+async function promtoolOn(content: object, ...args: string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'patient-promtool-'));
+  try {
+    const file = join(folder, 'file.yaml');
+    // JSON is YAML.
+    await writeFile(file, JSON.stringify(content));
+    return promtool(...args, file);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 describe('Prometheus', () => {
@@ -62,31 +96,47 @@ describe('Prometheus', () => {
     expect(promtool('test', 'rules', path('test/deploy/alerts-test.yaml'))).toContain('SUCCESS');
   });
 
-  test("the dashboard's queries are queries", async () => {
-    const filled = (await expressions()).map((each) =>
-      each.replaceAll('$__rate_interval', '5m').replaceAll('$task_queue', '.*'),
+  test("the dashboard's queries are queries, each of one namespace and queue", async () => {
+    const text = await readFile(path('deploy/grafana.json'), 'utf8');
+    const filter = /\bpatient_\w+\{namespace=~\\"\$namespace\\", task_queue=~\\"\$task_queue\\"/g;
+    const queue = /label_values\(patient_\w+/g;
+    expect(text.match(/\bpatient_\w+/g)).toHaveLength(
+      text.match(filter)!.length + text.match(queue)!.length,
     );
-    const rules = filled.map((expr, index) => ({ record: `panel:${index}`, expr }));
-    const folder = await mkdtemp(join(tmpdir(), 'patient-panels-'));
-    try {
-      // JSON is YAML.
-      await writeFile(
-        join(folder, 'panels.yaml'),
-        JSON.stringify({ groups: [{ name: 'p', rules }] }),
-      );
-      expect(promtool('check', 'rules', join(folder, 'panels.yaml'))).toContain(
-        `${rules.length} rules found`,
-      );
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    const rules = (await queries()).map(([, expr], index) => ({ record: `panel:${index}`, expr }));
+    expect(await promtoolOn({ groups: [{ name: 'p', rules }] }, 'check', 'rules')).toContain(
+      `${rules.length} rules found`,
+    );
+  });
+
+  test('a panel counts the first of its kind, also of a process that is gone', async () => {
+    const exprOf = new Map(await queries());
+    const labels = 'namespace="n", task_queue="q", host="h", type="OutcomeUnknownError"';
+    const input_series = [
+      ['a', '_x10 1x10 2x10 stale'],
+      ['b', '5x20 7x20'],
+    ].flatMap(([instance, values]) =>
+      ['patient_errors_total', 'patient_orphans_total'].map((name) => {
+        return { series: `${name}{${labels}, instance="${instance}"}`, values };
+      }),
+    );
+    const after = (eval_time: string, title: string, value: number) => {
+      return { expr: exprOf.get(title), eval_time, exp_samples: [{ labels: '{}', value }] };
+    };
+    const promql_expr_test = [
+      after('5m', 'Outcomes unknown, last day', 5),
+      after('12m', 'Outcomes unknown, last day', 5 + 1),
+      after('40m', 'Outcomes unknown, last day', 7 + 2),
+      after('12m', 'Orphans found', 1),
+      after('18m', 'Orphans found', 0),
+    ];
+    const tests = [{ interval: '1m', input_series, promql_expr_test }];
+    expect(await promtoolOn({ tests }, 'test', 'rules')).toContain('SUCCESS');
   });
 
   test('both know only metrics that there are, with labels that they have', async () => {
-    const text = [
-      ...(await expressions()),
-      await readFile(path('deploy/alerts.yaml'), 'utf8'),
-    ].join(' ');
+    const panels = (await queries()).map(([, expr]) => expr);
+    const text = [...panels, await readFile(path('deploy/alerts.yaml'), 'utf8')].join(' ');
     const used = [
       ...text.matchAll(/\b((?:patient|temporal)_\w+?)(_bucket|_count|_sum)?\b(\{[^}]*\})?/g),
     ];
@@ -98,7 +148,7 @@ describe('Prometheus', () => {
     for (const [, name, , labels = ''] of used.filter(([, each]) => each!.startsWith('patient_'))) {
       const known = METRICS[name as keyof typeof METRICS].labels;
       for (const [, label] of labels.matchAll(/(\w+)=/g)) {
-        expect(['task_queue', ...known], name).toContain(label);
+        expect(['namespace', 'task_queue', ...known], name).toContain(label);
       }
     }
   });
@@ -131,6 +181,20 @@ describe('Kubernetes', () => {
       expect(httpGet.port).toBe('http');
       expect((await app.request(httpGet.path)).status, httpGet.path).toBe(200);
     }
+  });
+
+  test('the variables that Kubernetes makes of the Service do not disturb a worker', async () => {
+    const documents = await readYaml<Deployment | Service>(manifest);
+    const deployment = documents.find((each) => each.kind === 'Deployment')!;
+    expect(deployment.spec.template.spec.enableServiceLinks).toBe(false);
+    // A manifest of one's own may not say so.
+    const { metadata, spec } = documents.find((each) => each.kind === 'Service')!;
+    const links = serviceLinks(metadata.name, spec.ports);
+    expect(links).toMatchObject({
+      PATIENT_HTTP_SERVICE_PORT_METRICS: '9464',
+      PATIENT_HTTP_PORT: 'tcp://10.96.0.17:8080',
+    });
+    expect(optionsFromEnvironment(links)).toEqual({});
   });
 
   test('the autoscaler looks at the queue of requests, and at this deployment', async () => {
