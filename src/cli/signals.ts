@@ -1,4 +1,3 @@
-import { drainOutlook } from '../processor/summary.ts';
 import type { Log } from '../shared/log.ts';
 import type { PatientWorker } from '../worker.ts';
 
@@ -39,10 +38,10 @@ export function drainOnSignals(worker: PatientWorker, log: Log): () => void {
 
 /** What an exit right now would cost; all other requests are simply sent again elsewhere. */
 function lossNow({ processor }: PatientWorker): string {
-  const { onWire, delivering } = drainOutlook(processor.tasks);
+  const { summary, unkept } = processor;
   return (
-    `an exit now loses ${amount(onWire, 'request')} in flight that may not be sent again ` +
-    `and ${amount(delivering, 'outcome')} not delivered`
+    `an exit now loses ${amount(summary.drain.onWire, 'request')} in flight that may not be sent ` +
+    `again and ${amount(unkept, 'outcome')} not delivered`
   );
 }
 

@@ -1,5 +1,6 @@
 import type { ObservedError, ProcessorObserver, TaskView } from '../processor/observers.ts';
 import type { Log } from '../shared/log.ts';
+import { raises } from '../shared/resolved-request.ts';
 import { cutText } from '../shared/text.ts';
 import type { WireResponse } from '../shared/wire.ts';
 import {
@@ -63,7 +64,7 @@ export class StatisticsRecorder implements ProcessorObserver {
     counts.requests++;
     countUp(counts.statuses, status);
     countDuration(counts, durationMs);
-    if (task.request.raiseErrorResponses && (status < 200 || status > 299)) {
+    if (raises(task.request, status)) {
       this.#fail(counts, task, { type: 'HttpStatusError', message: `HTTP ${status} response` });
     }
   }

@@ -69,7 +69,8 @@ export class BatchRunner {
     for (const [position, item] of batch.items.entries()) {
       const known = settled[position];
       if (!(item instanceof RequestTask)) batch.end(position, { kind: 'error', error: item });
-      else if (known instanceof KeptOutcomeError) batch.end(position, unreadable(item, known));
+      else if (known instanceof KeptOutcomeError)
+        batch.endSettled(position, unreadable(item, known));
       else if (known) batch.endSettled(position, known);
       else {
         const turn = this.#turns.wait();

@@ -77,13 +77,14 @@ export class BatchTask extends OwnedTask<BatchProgress> {
   #settlingAgain = false;
   #settlesAgain = false;
   #done = 0;
+  #ended = 0;
   #isClosed = false;
   /** What its items are handed to instead of Temporal. */
   readonly itemHandler: TaskHandler = {
     begin: () => undefined,
     markSent: (task) => this.#markSent(task),
     finish: (task, ending) => this.#finish(task, ending),
-    end: () => undefined,
+    end: (task) => this.#countEnded(task.key.index!),
   };
 
   constructor(input: BatchInput, handler: BatchHandler, liveness: Liveness) {
@@ -122,6 +123,16 @@ export class BatchTask extends OwnedTask<BatchProgress> {
       this.attempt.scheduledAt > this.scheduledAt &&
       this.items.some((item) => item instanceof RequestTask && !item.request.resendable)
     );
+  }
+
+  /** Items whose outcomes wait here for those of the others, or for their delivery. */
+  get ended(): number {
+    return this.#ended;
+  }
+
+  /** Outcomes of items that are nowhere but here. */
+  get unkept(): number {
+    return this.#unsettled.size;
   }
 
   get requests(): RequestTask[] {
@@ -200,6 +211,7 @@ export class BatchTask extends OwnedTask<BatchProgress> {
     const item = this.items[position]!;
     if ('request' in item) item.kept = true;
     this.end(position, ending);
+    this.#countEnded(position);
   }
 
   /** Once the store is back: what it has not taken, or all if it `isLost` there. */
@@ -273,6 +285,10 @@ export class BatchTask extends OwnedTask<BatchProgress> {
     const delay = ending.kind === 'return' ? (ending.delay ?? 0) : 0;
     this.end(position, settled ?? { kind: 'returned', delay });
     if (settled) await this.#settle(position);
+  }
+
+  #countEnded(position: number): void {
+    if (this.#endings[position]!.kind !== 'returned') this.#ended++;
   }
 
   async #settle(index: number): Promise<void> {

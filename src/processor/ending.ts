@@ -2,6 +2,7 @@ import { RequestError, type KeptOutcomeError } from '../shared/errors.ts';
 import { wireError } from '../shared/failure.ts';
 import { isLarge, wireResponse, type HeldResponse } from '../shared/held-response.ts';
 import type { Outcome } from '../shared/outcome.ts';
+import { raises } from '../shared/resolved-request.ts';
 import type { Phase, WireError, WireResponse } from '../shared/wire.ts';
 import { redactUrl } from '../shared/url.ts';
 import { nextTryIn, retriesError, retriesStatus } from './retry-policy.ts';
@@ -54,7 +55,7 @@ export function endWithResponse(
     isWhole && retriesStatus(status, request, shouldRetry)
       ? nextTryIn(request, task.tryNumber, retryAfter, remaining(task))
       : undefined;
-  if (delay === undefined && !(request.raiseErrorResponses && !isSuccess(status))) {
+  if (delay === undefined && !raises(request, status)) {
     return { kind: 'outcome', outcome: { kind: 'response', response } };
   }
   const message = `HTTP ${status} response from ${request.method} ${redactUrl(response.url)}`;
@@ -165,8 +166,4 @@ function endWith(error: WireError, delay: number | undefined): Ending {
 
 function remaining(task: RequestTask): number {
   return task.deadlineAt === undefined ? Infinity : task.deadlineAt - Date.now();
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300;
 }

@@ -14,7 +14,7 @@ import { RequestRunner } from './request-runner.ts';
 import { drainOutlook, summarize, waitingByKey, type ProcessorSummary } from './summary.ts';
 import { RequestTask, type TaskInput } from './task.ts';
 import type { BatchHandler, Ending, TaskHandler } from './task-handler.ts';
-import { Tasks, type Task } from './tasks.ts';
+import { Tasks, type EndedItems, type Task } from './tasks.ts';
 import type { Transport } from './transport.ts';
 
 export type ProcessorState = 'stopped' | 'starting' | 'running' | 'draining' | 'stopping';
@@ -86,11 +86,25 @@ export class Processor {
 
   /** Requests in this process: waiting, on the wire, or on their way to Temporal. */
   get total(): number {
-    return this.#runner.running.size;
+    return this.#runner.running.size + this.endedItems.count;
   }
 
+  /** Without the items of batches that have ended. */
   get tasks(): Iterable<TaskView> {
     return this.#runner.running.values();
+  }
+
+  get endedItems(): EndedItems {
+    return this.#tasks.ended;
+  }
+
+  /** Outcomes that neither Temporal nor another process would have if this one were gone. */
+  get unkept(): number {
+    let { unkept } = this.endedItems;
+    for (const { phase, kept } of this.#runner.running) {
+      if (phase === 'delivering' && !kept) unkept++;
+    }
+    return unkept;
   }
 
   get summary(): ProcessorSummary {
@@ -98,7 +112,7 @@ export class Processor {
     return {
       ...{ state, inFlight, taken, total, maxConnections: this.#options.maxConnections },
       hosts: summarize(this.tasks),
-      drain: drainOutlook(this.tasks),
+      drain: drainOutlook(this.tasks, this.endedItems),
       waiting: waitingByKey(this.tasks),
     };
   }

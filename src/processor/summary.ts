@@ -1,5 +1,6 @@
 import { OTHERS } from '../shared/constants.ts';
 import type { TaskView } from './observers.ts';
+import type { EndedItems } from './tasks.ts';
 
 /** Hosts, and keys, listed one by one; the rest is one line. */
 const MAX_LINES = 20;
@@ -48,12 +49,12 @@ export interface DrainOutlook {
   handOver: number;
   /** On the wire, and may not be sent again: waited for until the drain timeout. */
   onWire: number;
-  /** Outcomes on their way to Temporal. */
+  /** Outcomes on their way to Temporal, also while others of the same chunk are waited for. */
   delivering: number;
 }
 
-export function drainOutlook(tasks: Iterable<TaskView>): DrainOutlook {
-  const outlook: DrainOutlook = { handOver: 0, onWire: 0, delivering: 0 };
+export function drainOutlook(tasks: Iterable<TaskView>, ended: EndedItems): DrainOutlook {
+  const outlook: DrainOutlook = { handOver: 0, onWire: 0, delivering: ended.count };
   for (const { phase, request } of tasks) {
     if (phase === 'delivering') outlook.delivering++;
     else if (phase === 'sent' && !request.resendable) outlook.onWire++;

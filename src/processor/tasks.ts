@@ -6,6 +6,15 @@ import { MAX_TIMER } from '../shared/constants.ts';
 
 export type Task = RequestTask | BatchTask;
 
+/** Items that have ended and wait for the rest of their batches, or for their delivery. */
+export interface EndedItems {
+  count: number;
+  /** Those whose outcomes are nowhere but here. */
+  unkept: number;
+  /** ms for which Temporal has not taken the oldest results; 0 while items are still waited for. */
+  deliveringFor: number;
+}
+
 /** What this process has of Temporal's activities, by id. */
 export class Tasks {
   /** A newer attempt of one that has ended can take its place. */
@@ -36,6 +45,18 @@ export class Tasks {
 
   clear(): void {
     this.#byId.clear();
+  }
+
+  /** Items of batches that have ended, and whose results Temporal does not have. */
+  get ended(): EndedItems {
+    const ended: EndedItems = { count: 0, unkept: 0, deliveringFor: 0 };
+    for (const task of this.#byId.values()) {
+      if (!(task instanceof BatchTask) || task.ended === 0) continue;
+      ended.count += task.ended;
+      ended.unkept += task.unkept;
+      ended.deliveringFor = Math.max(ended.deliveringFor, task.deliveringFor);
+    }
+    return ended;
   }
 
   /** Items of batches that have ended, and whose delivery has gone on for more than `ms`. */

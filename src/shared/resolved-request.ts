@@ -59,3 +59,8 @@ export interface ResolvedRequest {
   /** Undefined: its host's, if that has limits. */
   flow: ResolvedFlow | undefined;
 }
+
+/** Whether a response with this status, once it is the last, ends the request as `HttpStatusError`. */
+export function raises({ raiseErrorResponses }: ResolvedRequest, status: number): boolean {
+  return raiseErrorResponses && (status < 200 || status > 299);
+}

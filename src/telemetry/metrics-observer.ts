@@ -2,13 +2,14 @@ import type { ObservedError, ProcessorObserver, TaskView } from '../processor/ob
 import type { Processor } from '../processor/processor.ts';
 import type { TaskPhase } from '../processor/task.ts';
 import { TASK_PHASES } from '../shared/constants.ts';
+import { raises } from '../shared/resolved-request.ts';
 import type { WireResponse } from '../shared/wire.ts';
 import type { BoundedLabel } from './bounded-label.ts';
 import type { Instruments } from './instruments.ts';
 
 /** What is sampled instead of told: a processor, and what its worker says of itself. */
 export interface MetricsSource {
-  readonly processor: Pick<Processor, 'inFlight' | 'taken' | 'tasks'>;
+  readonly processor: Pick<Processor, 'inFlight' | 'taken' | 'tasks' | 'endedItems'>;
   readonly health: { readonly ready: boolean; readonly redisUsable: boolean | undefined };
   readonly maxConnections: number;
 }
@@ -51,10 +52,12 @@ export class MetricsObserver implements ProcessorObserver {
     const status_class = `${Math.floor(status / 100)}xx`;
     const labels = { host, status_class };
     this.#instruments.record('patient_request_duration_seconds', labels, task.elapsed);
-    if (retryIn === undefined) {
-      this.#instruments.add('patient_requests_total', { host, outcome: status_class });
-    } else {
-      this.#instruments.add('patient_retries_total', { host, reason: status_class });
+    if (retryIn !== undefined) {
+      return this.#instruments.add('patient_retries_total', { host, reason: status_class });
+    }
+    this.#instruments.add('patient_requests_total', { host, outcome: status_class });
+    if (raises(task.request, status)) {
+      this.#instruments.add('patient_errors_total', { host, type: 'HttpStatusError' });
     }
   }
 
@@ -81,11 +84,12 @@ export class MetricsObserver implements ProcessorObserver {
     const { processor, health, maxConnections } = this.#source;
     const { ready, redisUsable } = health;
     const now = Date.now();
-    const phases = new Map<TaskPhase, number>();
-    let oldest = now;
+    const { count, deliveringFor } = processor.endedItems;
+    const phases = new Map<TaskPhase, number>([['delivering', count]]);
+    let oldest = deliveringFor;
     for (const task of processor.tasks) {
       phases.set(task.phase, (phases.get(task.phase) ?? 0) + 1);
-      oldest = Math.min(oldest, task.outcomeSince ?? now);
+      oldest = Math.max(oldest, now - (task.outcomeSince ?? now));
     }
     const instruments = this.#instruments;
     instruments.set('patient_ready', {}, Number(ready));
@@ -96,7 +100,7 @@ export class MetricsObserver implements ProcessorObserver {
     for (const phase of TASK_PHASES) {
       instruments.set('patient_requests_in_process', { phase }, phases.get(phase) ?? 0);
     }
-    instruments.set('patient_oldest_delivery_seconds', {}, (now - oldest) / 1000);
+    instruments.set('patient_oldest_delivery_seconds', {}, oldest / 1000);
     instruments.flush();
   }
 }

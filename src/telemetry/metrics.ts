@@ -28,16 +28,21 @@ export const METRICS = {
   ),
   patient_requests_in_process: gauge(
     ['phase'],
-    'Requests by how far they have come: `queued`, `connect`, `sent`, or `delivering` to Temporal.',
+    'Requests by how far they have come: `queued`, `connect`, `sent`, or `delivering` to Temporal; so is ' +
+      'an item that has ended while others of its chunk have not.',
   ),
-  patient_oldest_delivery_seconds: gauge([], 'How long the oldest outcome has been in hand.'),
+  patient_oldest_delivery_seconds: gauge(
+    [],
+    'How long the oldest outcome in hand, or results of a chunk, have waited for Temporal.',
+  ),
   patient_requests_total: counter(
     ['host', 'outcome'],
     'Requests that ended: with a response, by its class (`2xx`), or with an `error`.',
   ),
   patient_errors_total: counter(
     ['host', 'type'],
-    'Requests that ended with an error; also where it took the place of a response that could not be delivered.',
+    'Requests that ended with an error; also where it took the place of a response: of a status that is ' +
+      'raised, or of one that could not be delivered.',
   ),
   patient_retries_total: counter(
     ['host', 'reason'],

@@ -3,6 +3,7 @@ import { Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@t
 import { defaultPayloadConverter } from '@temporalio/common';
 import { expect, inject, test } from 'vitest';
 import { startTargetServer } from '../../src/testing/target-server.ts';
+import { startRedis } from '../support/redis.ts';
 import { run, start, type Result, type RunningProcess } from './process.ts';
 
 const MAIN = 'dist/src/cli/main.js';
@@ -98,6 +99,36 @@ test('the second signal says what would be lost, the third exits', async () => {
   expect((await worker.end()).code).toBe(1);
   await terminate(taskQueue);
   expect(await ended).toBeInstanceOf(WorkflowFailedError);
+});
+
+test.for<[where: string, count: string]>([
+  ['nowhere else', '1 outcome'],
+  ['in Redis', '0 outcomes'],
+])('what an item ended with, and is %s: %s not delivered', async ([where, count]) => {
+  const taskQueue = newQueue();
+  await using target = await startTargetServer();
+  await using redis = await startRedis();
+  const env = where === 'in Redis' ? { PATIENT_REDIS_URL: redis.url } : undefined;
+  await using worker = startWorker(taskQueue, env);
+  await worker.prints(READY);
+  await withClient(async (client) => {
+    const requests = ['GET /status/200', 'POST /hold'].map((text) => {
+      const [method, path] = text.split(' ');
+      return { method, url: target.url(path!) };
+    });
+    const request = { taskQueue, workflowId: taskQueue, args: [{ requests }] };
+    await client.workflow.start('patientBatch', request);
+  });
+  await target.waitFor(({ total, inFlight }) => total === 2 && inFlight === 1);
+  worker.kill('SIGTERM');
+  await worker.prints('draining, 2 requests in this process');
+  await pastEcho();
+  worker.kill('SIGINT');
+  await worker.prints(`loses 1 request in flight that may not be sent again and ${count}`);
+  await pastEcho();
+  worker.kill('SIGINT');
+  expect((await worker.end()).code).toBe(1);
+  await terminate(taskQueue);
 });
 
 test.for<[name: string, message: RegExp, env: Record<string, string>]>([

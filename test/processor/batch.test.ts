@@ -1,4 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import { MemoryLiveness } from '../../src/liveness/memory.ts';
+import type { Liveness } from '../../src/liveness/port.ts';
 import type { ItemReport } from '../../src/processor/batch-task.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { keyOf, startHarness, submitBatch, type BatchRequest, type Harness } from './harness.ts';
@@ -178,6 +180,46 @@ test('what cannot be delivered keeps more of batches out, what has only just end
   deliver();
   await waitFor(() => handler.open === 0);
   expect(await chunk(5)).toEqual(new Set(['response']));
+});
+
+test('what items ended with is told while it waits, for the others and for its delivery', async () => {
+  await using harness = await startHarness();
+  const { handler, processor, target } = harness;
+  let deliver = (): void => undefined;
+  const delivered = new Promise<void>((resolve) => (deliver = resolve));
+  handler.finishBatch = async (batch) => {
+    handler.batches.push(batch);
+    await delivered;
+    batch.tryClose(batch.attempt);
+  };
+  const paths = ['/status/200', '/status/503', post('/status/201'), '/hold', post('/hold')];
+  await submitBatch(harness, paths);
+  await waitFor(() => processor.endedItems.count === 3);
+  // Temporal is not kept waiting: the chunk is not done.
+  expect(processor.endedItems).toEqual({ count: 3, unkept: 3, deliveringFor: 0 });
+  expect(processor.total).toBe(5);
+  expect(processor.unkept).toBe(3);
+  expect(processor.summary.drain).toEqual({ handOver: 1, onWire: 1, delivering: 3 });
+  target.release();
+  await waitFor(() => handler.batches.length === 1);
+  expect(processor.summary.drain).toEqual({ handOver: 0, onWire: 0, delivering: 5 });
+  await waitFor(() => processor.endedItems.deliveringFor > 0);
+  deliver();
+  await waitFor(() => processor.total === 0);
+  expect(processor.endedItems).toEqual({ count: 0, unkept: 0, deliveringFor: 0 });
+});
+
+test('what is kept is on its way, too, and not lost with the process', async () => {
+  const keeps = new Set([0, 2]);
+  const liveness: Liveness = new MemoryLiveness();
+  liveness.settle = async ({ index }) => keeps.has(index!);
+  await using harness = await startHarness({ liveness });
+  const { processor, target } = harness;
+  await submitBatch(harness, ['/status/200', '/status/200', '/status/200', '/hold']);
+  await waitFor(() => processor.endedItems.count === 3);
+  expect(processor.endedItems.unkept).toBe(1);
+  expect(processor.unkept).toBe(1);
+  target.release();
 });
 
 test('thousands of requests do not start in one turn of the event loop', async () => {

@@ -57,30 +57,41 @@ test('a scrape shows what a known load, a crash and an outage of Redis have done
     patient.get(`http://127.0.0.1:${closed}/`, once).catch(() => undefined),
     patient.get(target.url('/status/200'), slow),
     patient.get(target.url('/status/200'), slow),
+    patient.get(target.url('/status/409'), { raiseErrorResponses: true }).catch(() => undefined),
   ]);
+  const requests = ['/status/200', '/hold?4'].map((path) => ({ url: target.url(path) }));
+  const batch = await patient.submitBatch({ requests });
+  const waiting = await until(
+    'an item waits for the other',
+    ({ value }) => value('patient_requests_in_process', { phase: 'delivering' }) === 1,
+  );
+  expect(waiting.value('patient_oldest_delivery_seconds')).toBe(0);
+  target.release();
+  await batch.result();
 
   const host = new URL(target.url('/')).host;
   const values: [MetricName | `${MetricName}_count`, Record<string, string>, number][] = [
     ['patient_orphans_total', {}, 3],
     ['patient_recovery_seconds_count', { end: 'requeued' }, 3],
-    ['patient_requests_total', { host, outcome: '2xx' }, 7],
-    ['patient_requests_total', { host, outcome: '4xx' }, 1],
+    ['patient_requests_total', { host, outcome: '2xx' }, 9],
+    ['patient_requests_total', { host, outcome: '4xx' }, 2],
     ['patient_requests_total', { host, outcome: 'error' }, 1],
     ['patient_errors_total', { host, type: 'OutcomeUnknownError' }, 1],
     ['patient_errors_total', { host: `127.0.0.1:${closed}`, type: 'ConnectionError' }, 1],
-    ['patient_errors_total', {}, 2],
+    ['patient_errors_total', { host, type: 'HttpStatusError' }, 1],
+    ['patient_errors_total', {}, 3],
     ['patient_retries_total', { host, reason: '5xx' }, 1],
     ['patient_request_duration_seconds_count', { host, status_class: '5xx' }, 1],
-    ['patient_request_duration_seconds_count', { host, status_class: '2xx' }, 7],
-    ['patient_queue_wait_seconds_count', {}, 10],
+    ['patient_request_duration_seconds_count', { host, status_class: '2xx' }, 9],
+    ['patient_queue_wait_seconds_count', {}, 13],
     ['patient_flow_wait_seconds_count', { key: 'slow' }, 2],
-    ['patient_registrations_total', { answer: 'run' }, 11],
-    ['patient_temporal_calls_total', { call: 'complete', answer: 'accepted' }, 8],
-    // Two errors and a retry.
-    ['patient_temporal_calls_total', { call: 'fail', answer: 'accepted' }, 3 + 3],
-    ['patient_delivery_seconds_count', {}, 10],
-    // What may not be sent again: its response, and the unknown outcome.
-    ['patient_outcomes_kept_total', {}, 2],
+    ['patient_registrations_total', { answer: 'run' }, 13],
+    ['patient_temporal_calls_total', { call: 'complete', answer: 'accepted' }, 9],
+    // Three errors and a retry.
+    ['patient_temporal_calls_total', { call: 'fail', answer: 'accepted' }, 3 + 4],
+    ['patient_delivery_seconds_count', {}, 12],
+    // What may not be sent again, its response and the unknown outcome; and two items.
+    ['patient_outcomes_kept_total', {}, 2 + 2],
     ['patient_oldest_delivery_seconds', {}, 0],
   ];
   // Each is counted when it happens, the delivery after the end.
@@ -100,7 +111,7 @@ test('a scrape shows what a known load, a crash and an outage of Redis have done
 
   const ended = await waitFor(() => {
     const lines = endedRequests(worker.stderr);
-    return lines.length === 10 ? lines : undefined;
+    return lines.length === 13 ? lines : undefined;
   });
   const line = {
     requestId: expect.any(String),
