@@ -20,7 +20,9 @@ export interface QueueState {
 }
 
 /** The queue of the workflows and the one of the requests: a request needs workers on both. */
-export async function describeQueues(access: TemporalClient): Promise<QueueState[]> {
+export async function describeQueues(
+  access: TemporalClient,
+): Promise<[workflows: QueueState, requests: QueueState]> {
   const { taskQueue } = access.options;
   return Promise.all([
     describeQueue(access, taskQueue, WORKFLOW),

@@ -5,6 +5,8 @@ import { PatientClient, PatientPlugin } from '../../src/index.ts';
 import type { FleetProcess, RequestPage } from '../../src/fleet/port.ts';
 import type { Details } from '../../src/cli/show/details.ts';
 import type { Check } from '../../src/cli/doctor/check.ts';
+import { RedisLiveness } from '../../src/liveness/redis.ts';
+import { startHarness } from '../processor/harness.ts';
 import { startRedis } from '../support/redis.ts';
 import { run } from './process.ts';
 import { startTerminal } from './terminal.ts';
@@ -212,6 +214,53 @@ test('doctor: what is wrong has a fix, and exit code 1', async () => {
     'queue nobody-polls': 'problem',
     'queue nobody-polls:requests': 'problem',
   });
+});
+
+test('doctor: nobody polls for requests while all workers are full or draining', async () => {
+  const taskQueue = `full-${randomUUID()}`;
+  const env = { ...world.env, PATIENT_TASK_QUEUE: taskQueue };
+  const nothing = (): void => undefined;
+  const liveness = new RedisLiveness({
+    ...{ url: world.redis.url, namespace: 'default', taskQueue, leaseTtl: 1_500 },
+    seal: { seal: async () => '', open: () => Promise.reject(new Error('Nothing is kept here')) },
+    releaseOrphan: async () => false,
+    log: { debug: nothing, info: nothing, warn: nothing, error: nothing },
+  });
+  // A processor that Temporal knows nothing of: a worker's last poll would be listed for minutes.
+  await using harness = await startHarness({ liveness, maxConnections: 1 });
+  const connection = await Connection.connect({ address: inject('temporalAddress') });
+  const abort = new AbortController();
+  const workflows = connection.withAbortSignal(abort.signal, () =>
+    connection.withDeadline(Date.now() + 120_000, () =>
+      connection.workflowService.pollWorkflowTaskQueue({
+        ...{ namespace: 'default', taskQueue: { name: taskQueue }, identity: 'worker' },
+      }),
+    ),
+  );
+  const polled = workflows.catch(nothing);
+  const said = async (): Promise<string> => {
+    const { code, stdout } = await run([MAIN, 'doctor'], env);
+    const checks = JSON.parse(stdout) as Check[];
+    const { status, message } = checks.find(
+      ({ check }) => check === `queue ${taskQueue}:requests`,
+    )!;
+    return `${code}, ${status}: ${message}`;
+  };
+  const limits = { timeout: 60_000 };
+  try {
+    expect(await said()).toBe('1, problem: nobody polls it');
+    await harness.submit('/hold');
+    const warning = '0, warning: nobody polls it: its workers are full or draining';
+    await expect.poll(said, limits).toBe(warning);
+    harness.target.release();
+    await expect.poll(said, limits).toBe('1, problem: nobody polls it');
+    harness.processor.drain();
+    await expect.poll(said, limits).toBe(warning);
+  } finally {
+    abort.abort();
+    await polled;
+    await connection.close();
+  }
 });
 
 test('doctor: a key that an open request still needs', async () => {

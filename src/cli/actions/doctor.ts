@@ -10,7 +10,7 @@ import { describeFailure, oneLine } from '../failure.ts';
 import { withFleet } from '../fleet.ts';
 import { printJson, wantsJson } from '../output.ts';
 import { cliOptions } from '../settings.ts';
-import { withTemporal, type TemporalClient } from '../temporal-client.ts';
+import { withTemporal } from '../temporal-client.ts';
 
 export interface DoctorFlags {
   strict?: boolean;
@@ -39,16 +39,18 @@ async function aboutTemporal(options: ResolvedOptions, redis: Check[]): Promise<
   const hasFleet =
     options.redisUrl !== undefined &&
     !redis.some(({ check, status }) => check === 'redis' && status === 'problem');
-  const heartbeats = (access: TemporalClient): Promise<Check> =>
-    hasFleet
-      ? withFleet('doctor', (fleet) => checkHeartbeats(access, fleet))
-      : checkHeartbeats(access, undefined);
   try {
-    return await withTemporal(async (access) => [
-      ...(await checkTemporal(access)),
-      await heartbeats(access),
-      ...(await checkReadable(access)),
-    ]);
+    return await withTemporal(async (access) => {
+      const processes = hasFleet
+        ? await withFleet('doctor', (fleet) => fleet.processes())
+        : undefined;
+      const living = processes?.filter(({ leaseLeft }) => leaseLeft > 0);
+      return [
+        ...(await checkTemporal(access, living)),
+        checkHeartbeats(access, living),
+        ...(await checkReadable(access)),
+      ];
+    });
   } catch (error) {
     const fix =
       'start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…';

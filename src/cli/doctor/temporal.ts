@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Fleet } from '../../fleet/port.ts';
+import type { FleetProcess } from '../../fleet/port.ts';
 import { DEFAULT_HEARTBEAT_TIMEOUT } from '../../shared/constants.ts';
 import { describeFailure } from '../failure.ts';
 import { workflowArguments } from '../history.ts';
@@ -14,25 +14,42 @@ const DAY = 24 * 60 * 60_000;
 const LONGEST_RUN = DAY;
 
 /** What the server says of itself, of the namespace and of the queues. */
-export async function checkTemporal(access: TemporalClient): Promise<Check[]> {
+export async function checkTemporal(
+  access: TemporalClient,
+  living: FleetProcess[] | undefined,
+): Promise<Check[]> {
   const { client, address, namespace } = access;
   const { serverVersion } = await client.workflowService.getSystemInfo({});
+  const [workflows, requests] = await describeQueues(access);
   return [
     ok('temporal', `${address}, server ${serverVersion}, namespace ${namespace}`),
-    ...(await describeQueues(access)).map(checkQueue),
+    checkQueue(workflows),
+    checkQueue(requests, living),
     ...(await checkRetention(access)),
     await checkClock(access),
   ];
 }
 
-function checkQueue({ queue, pollers, lastPoll, backlog }: QueueState): Check {
+/** `gated`: processes that poll it only while they have places. */
+function checkQueue(
+  { queue, pollers, lastPoll, backlog }: QueueState,
+  gated: FleetProcess[] = [],
+): Check {
   const waiting = backlog > 0 ? `, ${backlog} tasks wait` : '';
   const name = `queue ${queue}`;
   if (pollers.length > 0) return ok(name, `polled by ${pollers.join(', ')}${waiting}`);
   const since = lastPoll === undefined ? 'nobody polls it' : `not polled for ${duration(lastPoll)}`;
+  if (gated.length > 0 && gated.every(takesNothing)) {
+    const more = 'start another worker with `patient worker`, or raise PATIENT_MAX_CONNECTIONS';
+    return warning(name, `${since}: its workers are full or draining${waiting}`, more);
+  }
   const fix =
     "start a worker with `patient worker`, or set PATIENT_TASK_QUEUE to the workers' queue";
   return problem(name, `${since}${waiting}`, fix);
+}
+
+function takesNothing({ state, taken, maxConnections }: FleetProcess): boolean {
+  return taken >= maxConnections || state === 'draining' || state === 'stopping';
 }
 
 async function checkRetention({ client, namespace, options }: TemporalClient): Promise<Check[]> {
@@ -97,11 +114,10 @@ async function checkClock({ client, namespace }: TemporalClient): Promise<Check>
 const LIMIT = { own: 2_400, cloud: 400 };
 
 /** Heartbeats of requests that take longer than the interval of them. */
-export async function checkHeartbeats(
+export function checkHeartbeats(
   { address, options }: TemporalClient,
-  fleet: Fleet | undefined,
-): Promise<Check> {
-  const living = (await fleet?.processes())?.filter(({ leaseLeft }) => leaseLeft > 0);
+  living: FleetProcess[] | undefined,
+): Check {
   const inFlight = living?.reduce((sum, each) => sum + each.inFlight, 0);
   const places =
     living?.reduce((sum, each) => sum + each.maxConnections, 0) ?? options.maxConnections;
