@@ -85,6 +85,20 @@ export class Translator {
     return this.#date('moment', { dateStyle: 'short', timeStyle: 'medium' }).format(at);
   }
 
+  /** What the server's time zone is called now, as `time zone: India Standard Time`. */
+  zone(): string {
+    return this.#format('zone', () => {
+      const names = new Intl.DisplayNames(this.language, { type: 'dateTimeField' });
+      const dates = new Intl.DateTimeFormat(this.language, { timeZoneName: 'long' });
+      return {
+        format(at) {
+          const zone = dates.formatToParts(at).find(({ type }) => type === 'timeZoneName');
+          return `${names.of('timeZoneName')}: ${zone?.value}`;
+        },
+      };
+    }).format(Date.now());
+  }
+
   #choose(message: Message, { count }: Values): string {
     if (typeof message === 'string') return message;
     const category = this.#plurals.select(Number(count));

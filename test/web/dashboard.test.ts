@@ -66,6 +66,7 @@ describe('every page', () => {
     const page = await response.text();
     expect(response.status, page).toBe(200);
     expect(page).toMatch(/^<!doctype html><html lang="en" dir="ltr">/);
+    expect(page).toMatch(/<footer>time zone: [^<]+<\/footer>/);
     expect(page).not.toMatch(
       /<script(?! src="\/assets\/)|<style|style="|\son\w+="|https?:\/\/(?!temporal)/,
     );

@@ -75,3 +75,9 @@ test('plurals and numbers are those of the language', () => {
   expect(text('attention.kept', { count: 1 })).toMatch(/^1 outcome waits/);
   expect(text('attention.kept', { count: 1_234 })).toMatch(/^1,234 outcomes wait/);
 });
+
+test.each(translated)('%s: the time zone has a name', (language) => {
+  const [label, name] = new Translator(language).zone().split(': ');
+  expect(label === 'time zone').toBe(language === 'en');
+  expect(new Date().toLocaleString(language, { timeZoneName: 'long' })).toContain(name);
+});

@@ -72,6 +72,7 @@ export const Layout: FC<LayoutProps> = ({ view, pages, title, live, token, conte
         {view.ask.scope === 'process' && <p class="hint">{t.text('scope.process')}</p>}
         {content}
       </main>
+      <footer>{t.zone()}</footer>
       {token !== undefined && (
         <form id="act" method="post">
           <input type="hidden" name="token" value={token} />
