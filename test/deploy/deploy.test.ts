@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -233,6 +233,27 @@ describe('Docker', () => {
     expect(Object.keys(services)).toEqual(expect.arrayContaining(needed));
     for (const name of needed) expect(services[name]).toHaveProperty('healthcheck');
     optionsFromEnvironment(worker!['environment'] as Record<string, string>);
+  });
+
+  test('the image has all peers, also the optional ones, and nothing of development', async () => {
+    const [commands] = /npm pkg delete .+/.exec(await readFile(path('Dockerfile'), 'utf8'))!;
+    const folder = await mkdtemp(join(tmpdir(), 'patient-image-'));
+    try {
+      for (const file of ['package.json', 'package-lock.json', '.npmrc']) {
+        await copyFile(path(file), join(folder, file));
+      }
+      const settings = { npm_config_package_lock_only: 'true', npm_config_offline: 'true' };
+      await run('sh', ['-c', commands], { cwd: folder, env: { ...process.env, ...settings } });
+      const read = async <T>(file: string): Promise<T> =>
+        JSON.parse(await readFile(file, 'utf8')) as T;
+      const { peerDependencies } = await read<{ peerDependencies: object }>(path('package.json'));
+      const { packages } = await read<{ packages: object }>(join(folder, 'package-lock.json'));
+      const left = Object.keys(packages).map((each) => each.replace('node_modules/', ''));
+      expect(left).toEqual(expect.arrayContaining(Object.keys(peerDependencies)));
+      for (const tool of ['typescript', 'vitest']) expect(left).not.toContain(tool);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test.each(['Dockerfile', 'docker-compose.yml'])(

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
 import { context, propagation, SpanKind, trace } from '@opentelemetry/api';
 import {
   InMemorySpanExporter,
@@ -196,11 +198,10 @@ test('a crash: the next attempt is a span under the same parent', async () => {
   await using fleet = await startFleet();
   const folder = await mkdtemp(join(tmpdir(), 'patient-spans-'));
   const file = join(folder, 'spans.jsonl');
-  const register = pathToFileURL(fileURLToPath(new URL('file-spans.mjs', import.meta.url))).href;
   const settings = {
     PATIENT_TRACING: 'true',
     PATIENT_ENCRYPTION_KEYS: `a:${KEY}`,
-    NODE_OPTIONS: `--import=${register}`,
+    NODE_OPTIONS: importing('file-spans.mjs'),
     SPANS_FILE: file,
   };
   try {
@@ -233,16 +234,45 @@ test('a crash: the next attempt is a span under the same parent', async () => {
   }
 });
 
-test('without an SDK the worker command says what to install', async () => {
+test('the worker command starts the SDK that is installed', async () => {
+  const received: string[] = [];
+  // Beside an API, that of a collector.
+  const handler = (request: IncomingMessage, response: ServerResponse): boolean => {
+    if (request.url !== '/v1/traces') return false;
+    void text(request).then((body) => received.push(body));
+    response.end('{}');
+    return true;
+  };
+  await using fleet = await startFleet({ target: { handler } });
+  await fleet.worker({
+    PATIENT_TRACING: 'true',
+    OTEL_EXPORTER_OTLP_ENDPOINT: fleet.target.url('/'),
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+    OTEL_METRICS_EXPORTER: 'none',
+    OTEL_LOGS_EXPORTER: 'none',
+    OTEL_BSP_SCHEDULE_DELAY: '100',
+  });
+  await fleet.patient.get(fleet.target.url('/status/200'));
+  const spans = await waitFor(() => received[0]);
+  expect(spans).toContain('"patient.request_id"');
+  expect(spans).toContain('{"stringValue":"patient-http"}');
+});
+
+test('without an SDK it says what to install', async () => {
   const { code, stderr } = await run(['dist/src/cli/main.js', 'worker'], {
     TEMPORAL_ADDRESS: env.address,
     PATIENT_TRACING: 'true',
+    NODE_OPTIONS: importing('without-sdk.mjs'),
   });
   expect(code).toBe(1);
   expect(stderr).toMatch(
     /^patient: PATIENT_TRACING: install @opentelemetry\/api and @opentelemetry/,
   );
 });
+
+function importing(module: string): string {
+  return `--import=${new URL(module, import.meta.url).href}`;
+}
 
 function readSpans(
   file: string,
