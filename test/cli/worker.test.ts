@@ -114,7 +114,7 @@ test.for<[where: string, count: string]>([
   await withClient(async (client) => {
     const requests = ['GET /status/200', 'POST /hold'].map((text) => {
       const [method, path] = text.split(' ');
-      return { method, url: target.url(path!) };
+      return { method, url: target.url(path) };
     });
     const request = { taskQueue, workflowId: taskQueue, args: [{ requests }] };
     await client.workflow.start('patientBatch', request);
