@@ -12,6 +12,9 @@ import { SILENCE } from './delivery.ts';
 import { reasonOf } from './failure.ts';
 import { inTurn, isKept } from './outcome.ts';
 
+/** ms for what is too large to be kept without the payload store, its turn included. */
+const PATIENCE = 5 * 60_000;
+
 /**
  * Kept outcomes as the data converter and its codecs make payloads of them. A request's response is
  * kept as what it is in the payload store, or because it cannot be put there.
@@ -33,9 +36,12 @@ export function createOutcomeSeal(
 
   const keepItem = (key: RequestKey, settled: Settled): Promise<Payloads | undefined> => {
     const encode = (): Promise<Payloads> => encodeItem(key, settled);
-    // As a reference, however long that takes, or not at all.
-    if (!isKept(settled)) return inTurn('deliver', settled, encode).catch(() => undefined);
-    const late = (): Error => new Error(`no answer in ${SILENCE} ms`);
+    const late = (): Error => new Error('no answer in time');
+    // As a reference or not at all; its batch waits for that.
+    if (!isKept(settled)) {
+      const encoding = inTurn('deliver', settled, encode);
+      return inTime(encoding, PATIENCE, late).catch(() => undefined);
+    }
     return inTurn('keep', settled, () =>
       inTime(encode(), SILENCE, late).catch(() => encodeWhole(key, settled)),
     );
