@@ -88,7 +88,7 @@ export function createControlActivities(
     async callbackTaskQueue() {
       return options.callbackTaskQueue ?? null;
     },
-    ...createBatchFiles(options.batchDirectory),
+    ...createBatchFiles(options.batchDirectory, () => activityInfo().startToCloseTimeoutMs),
   };
 }
 

@@ -32,3 +32,12 @@ test('a line ends with a newline and with nothing else', async () => {
   await using again = await Results.open(file, 'all', true);
   expect(again.count).toBe(1);
 });
+
+test('a line that is too long for a batch is named before anything is sent', async () => {
+  const file = join(folder, 'long.jsonl');
+  const spec = { url: 'http://127.0.0.1/', method: 'POST', body: 'x'.repeat(1_100_000) };
+  await writeFile(file, `"http://127.0.0.1/"\n${JSON.stringify(spec)}\n`);
+  await expect(openRequests(file, {})).rejects.toThrow(
+    `${file}:2: expected at most 1047552 bytes in a line, got 11000`,
+  );
+});

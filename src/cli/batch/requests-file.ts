@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createBatchFiles, parseLine } from '../../../activities/batch-files.ts';
+import { createBatchFiles, MAX_LINE, parseLine } from '../../../activities/batch-files.ts';
 import { checkSpec } from '../../config/request-spec.ts';
 import { RequestError } from '../../shared/errors.ts';
 import { looseSpec } from '../../shared/loose-spec.ts';
@@ -93,7 +93,10 @@ async function check(path: string, name: string, defaults: object): Promise<numb
     const spec = parseLine(line.toString());
     if (spec === undefined) continue;
     total++;
-    const problem = problemOf(spec, defaults);
+    const problem =
+      line.length > MAX_LINE
+        ? `expected at most ${MAX_LINE} bytes in a line, got ${line.length}`
+        : problemOf(spec, defaults);
     if (problem !== undefined) throw new UsageError(`${name}:${number}: ${problem}`);
   }
   return total;
