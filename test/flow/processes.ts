@@ -115,3 +115,5 @@ export const OK: Exclude<Seen, string> = {
   bodyEncoding: 'utf8',
   retryAfter: undefined,
 };
+
+export const busy = (retryAfter: number): Seen => ({ ...OK, status: 429, retryAfter });
