@@ -231,7 +231,9 @@ export class BatchRun {
           : lastTryError(result.error, item, this.#report.context(item));
         ended.push({ item, outcome: { error } });
       } else {
-        this.#supply.retry({ ...item, tries: result.tries }, result.retryIn);
+        const { retryIn, tries, error } = result;
+        if (error) this.#supply.retry({ ...item, tries }, retryIn);
+        else this.#supply.returned({ ...item, tries }, retryIn);
       }
     }
     await this.#tell(ended);

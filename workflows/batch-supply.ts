@@ -5,7 +5,7 @@ import { parseDuration } from '../src/shared/duration.ts';
 import { invalidRequest, RequestError } from '../src/shared/errors.ts';
 import { looseSpec } from '../src/shared/loose-spec.ts';
 import { jsonBytes } from '../src/shared/text.ts';
-import { countOfRound } from './batch-rounds.ts';
+import { countOfRound, turnOf } from './batch-rounds.ts';
 import { BatchSource, type SourceState } from './batch-source.ts';
 
 /** A chunk's requests and its defaults in bytes of JSON; one request alone may have more. */
@@ -140,6 +140,12 @@ export class BatchSupply {
 
   retry(item: BatchItem, delay: number): void {
     this.#wait([{ ...item, notBefore: Date.now() + delay }]);
+  }
+
+  /** One that waits for its turn, which is in `delay` ms. */
+  returned(item: BatchItem, delay: number): void {
+    const now = Date.now();
+    this.#wait([{ ...item, notBefore: turnOf(now + delay, now) }]);
   }
 
   /** What is not to be sent any more, of all that is known and not given. */

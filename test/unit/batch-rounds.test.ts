@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countOfRound } from '../../workflows/batch-rounds.ts';
+import { countOfRound, turnOf } from '../../workflows/batch-rounds.ts';
 
 const NOW = 1_000_000;
 const SECOND = 1_000;
@@ -40,4 +40,14 @@ test('whatever waits goes in few rounds', () => {
     now = gone.at(-1)!.notBefore;
   }
   expect(rounds).toBeLessThan((10 * MINUTE) / (5 * SECOND));
+});
+
+test('those that wait for their turns go in groups, before them and never at once', () => {
+  const turns = Array.from({ length: 300 }, (_, i) => turnOf(NOW + i * SECOND, NOW));
+  for (const [i, turn] of turns.entries()) {
+    const due = NOW + i * SECOND;
+    expect(turn).toBeLessThanOrEqual(due);
+    expect(turn).toBeGreaterThan(i < 15 ? due - 1 : due - 15 * SECOND);
+  }
+  expect(new Set(turns.slice(15)).size).toBeLessThanOrEqual(20);
 });
