@@ -16,7 +16,8 @@ export default defineConfig({
     ],
     // Processes, not threads: tests kill workers, and the native client is loaded in each.
     pool: 'forks',
-    maxWorkers: 2,
+    // More than there are cores: many tests wait for leases and timeouts.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     // For a machine that is busy with something else: no test proves anything by these.
     testTimeout: 180_000,

@@ -10,7 +10,8 @@ import { findTemporalCli } from './temporal-cli.ts';
 const READY_TIMEOUT = 30_000;
 const STOP_TIMEOUT = 10_000;
 const PORT_TRIES = 3;
-const TAIL_LINES = 20;
+/** With a panic's first line. */
+const TAIL_LINES = 60;
 /**
  * A development server is one shard, whose cache of events holds 512 KB. With more scheduled at
  * once its CPU per activity more than doubles; a production server has hundreds of shards.
@@ -72,9 +73,11 @@ export async function startTemporalServer(
     try {
       return await start(cli, options);
     } catch (error) {
-      // Between the system naming a free port and the server taking it, somebody else may.
+      // Between the system naming a free port and the server taking it, somebody else may; the server
+      // gives its services ports in the same way, and panics.
       const raced = options.port === undefined && String(error).includes('address already in use');
-      if (!raced || attempt === PORT_TRIES) throw error;
+      const panicked = String(error).includes('panic: ');
+      if ((!raced && !panicked) || attempt === PORT_TRIES) throw error;
     }
   }
 }

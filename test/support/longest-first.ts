@@ -4,6 +4,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const LONGEST = [
   'test/payload/memory',
   'test/redis/crash',
+  'test/redis/batch',
+  'test/temporal/batch-callbacks',
   'test/chaos/chaos',
   'test/payload/store-away',
   'test/cli/operate',
@@ -21,6 +23,8 @@ const LONGEST = [
   'test/faults/rolling-deploy',
   'test/faults/kill-with-redis',
   'test/faults/kill-one',
+  'test/faults/cancel',
+  'test/languages/go',
 ];
 
 /** The files that take longest first, the others as they would be. */

@@ -79,15 +79,15 @@ test('and to an activity, whatever is kept', async () => {
 });
 
 test('more than a history may hold goes on in new runs, in the midst of a chunk', async () => {
-  const { id, requests } = large(80, 500_000);
+  const { id, requests } = large(60, 500_000);
   const sink = { file: `${id}.jsonl` };
   const workflowId = randomUUID();
   const batch = await env.client.workflow.start('patientBatch', {
-    ...{ taskQueue: env.taskQueue, workflowId, args: [{ requests, sink, chunkSize: 40 }] },
+    ...{ taskQueue: env.taskQueue, workflowId, args: [{ requests, sink, chunkSize: 30 }] },
   });
-  expect(await batch.result()).toEqual({ succeeded: 80, failed: 0, sink });
-  expect(kinds(await linesOf(sink.file))).toEqual(Array(80).fill(500_000));
-  expect(hitsOf(id)).toHaveLength(80);
+  expect(await batch.result()).toEqual({ succeeded: 60, failed: 0, sink });
+  expect(kinds(await linesOf(sink.file))).toEqual(Array(60).fill(500_000));
+  expect(hitsOf(id)).toHaveLength(60);
   const first = env.client.workflow.getHandle(workflowId, batch.firstExecutionRunId);
   expect((await first.describe()).status.name).toBe('CONTINUED_AS_NEW');
 });
@@ -239,7 +239,7 @@ test('nor are the defaults that many chunks begin with', async () => {
 test('nor too much for its history, however many chunks there may be at once', async () => {
   const id = randomUUID();
   const spec: BatchSpec = {
-    requests: Array.from({ length: 110 }, (_, i) => {
+    requests: Array.from({ length: 60 }, (_, i) => {
       return { url: env.target.url(`/status/200?${id}-${i}`), body: 'x' };
     }),
     defaults: { method: 'PUT', body: 'x'.repeat(500_000) },
@@ -249,19 +249,19 @@ test('nor too much for its history, however many chunks there may be at once', a
   const batch = await env.client.workflow.start('patientBatch', {
     ...{ taskQueue: env.taskQueue, workflowId, args: [{ ...spec, keep: 'none' }] },
   });
-  expect(await batch.result()).toEqual({ succeeded: 110, failed: 0 });
+  expect(await batch.result()).toEqual({ succeeded: 60, failed: 0 });
   const first = await env.client.workflow
     .getHandle(workflowId, batch.firstExecutionRunId)
     .describe();
   expect(first.historySize).toBeLessThan(10_000_000);
-  expect(hitsOf(id)).toHaveLength(110);
+  expect(hitsOf(id)).toHaveLength(60);
   // What has to end in one history is refused.
   const refused = await env.patient.batch(spec).catch((error: unknown) => error);
   expect(requestError(refused)).toMatchObject({
     type: 'InvalidRequestError',
-    message: expect.stringMatching(/^defaults: with each of 110 chunks they take 55\d+ bytes, /),
+    message: expect.stringMatching(/^defaults: with each of 60 chunks they take 30\d+ bytes, /),
   });
-  expect(hitsOf(id)).toHaveLength(110);
+  expect(hitsOf(id)).toHaveLength(60);
 });
 
 test('inline, what the history of the caller has no room for is not sent, and the caller goes on', async () => {
