@@ -19,6 +19,8 @@ export default defineConfig({
     // More than there are cores: many tests wait for leases and timeouts.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
+    // Named at the end of the run; see the summary reporter.
+    retry: process.env.CI ? 1 : 0,
     // For a machine that is busy with something else: no test proves anything by these.
     testTimeout: 180_000,
     hookTimeout: 180_000,

@@ -236,14 +236,15 @@ describe('what is clicked is done', () => {
     const { env } = dashboard;
     const request = await env.patient.submit.get(env.target.url('/hold/doomed'), { timeout: '1h' });
     await env.target.waitFor((target) => target.count('/hold/doomed') === 1);
-    const { inFlight } = env.target;
     const page = await dashboard.page('/requests?text=doomed');
     await page.getByRole('link', { name: /^Cancel/ }).click();
     await page.getByRole('heading', { name: 'Cancel this request?' }).waitFor();
     expect(await seriousViolations(page)).toEqual([]);
     await page.getByRole('button', { name: 'Cancel' }).click();
     expect(await page.getByRole('status').innerText()).toBe('The request is being cancelled.');
-    await env.target.waitFor((target) => target.inFlight === inFlight - 1);
+    await env.target.waitFor(({ hits }) =>
+      hits.some(({ path, aborted }) => path === '/hold/doomed' && aborted),
+    );
     await expect(request.result()).rejects.toThrow();
     await page.context().close();
   });
