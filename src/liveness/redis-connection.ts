@@ -32,6 +32,7 @@ export class RedisConnection {
   readonly #commands: Redis;
   readonly #messages: Redis;
   readonly #log: Log;
+  readonly #channels = new Set<string>();
   #failure: Error | undefined;
 
   private constructor(options: RedisConnectionOptions) {
@@ -53,7 +54,10 @@ export class RedisConnection {
       enableAutoPipelining: true,
       scripts: SCRIPTS,
     });
-    this.#messages = new Redis(url, { ...shared, commandTimeout: timeout });
+    // By itself the client would not catch what goes wrong with that, and the process would end.
+    const resubscribes = { autoResubscribe: false };
+    this.#messages = new Redis(url, { ...shared, ...resubscribes, commandTimeout: timeout });
+    this.#messages.on('ready', () => void this.#resubscribe());
     for (const redis of [this.#commands, this.#messages]) {
       redis.on('error', (error: Error) => this.failed(error));
     }
@@ -123,7 +127,13 @@ export class RedisConnection {
         this.#log.warn('A message in Redis cannot be read', { channel, error });
       }
     });
+    this.#channels.add(channel);
     await this.#messages.subscribe(channel);
+  }
+
+  async #resubscribe(): Promise<void> {
+    if (this.#channels.size === 0) return;
+    await this.#messages.subscribe(...this.#channels).catch(() => this.#messages.disconnect(true));
   }
 
   /** Drops a connection that no longer answers; a new one is made at once. */
