@@ -232,8 +232,7 @@ export class BatchRun {
         ended.push({ item, outcome: { error } });
       } else {
         const { retryIn, tries, error } = result;
-        if (error) this.#supply.retry({ ...item, tries }, retryIn);
-        else this.#supply.returned({ ...item, tries }, retryIn);
+        this.#supply.retry({ ...item, tries }, retryIn, !error);
       }
     }
     await this.#tell(ended);

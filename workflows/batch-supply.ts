@@ -138,14 +138,11 @@ export class BatchSupply {
     return specs.length + waiting.length === 0 && cursor === undefined;
   }
 
-  retry(item: BatchItem, delay: number): void {
-    this.#wait([{ ...item, notBefore: Date.now() + delay }]);
-  }
-
-  /** One that waits for its turn, which is in `delay` ms. */
-  returned(item: BatchItem, delay: number): void {
+  /** In `delay` ms; one that is untried waits for its turn. */
+  retry(item: BatchItem, delay: number, isUntried = false): void {
     const now = Date.now();
-    this.#wait([{ ...item, notBefore: turnOf(now + delay, now) }]);
+    const due = now + delay;
+    this.#wait([{ ...item, notBefore: isUntried ? turnOf(due, now) : due }]);
   }
 
   /** What is not to be sent any more, of all that is known and not given. */

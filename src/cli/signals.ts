@@ -1,7 +1,13 @@
+import { once } from 'node:events';
 import type { Log } from '../shared/log.ts';
 import type { PatientWorker } from '../worker.ts';
 
 export const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Resolves with the first signal to end. */
+export async function signalled(): Promise<void> {
+  await Promise.race(SIGNALS.map((signal) => once(process, signal)));
+}
 
 /** Ctrl-C under npm comes twice: from the terminal, and passed on by npm. */
 const ECHO = 150;

@@ -3,6 +3,7 @@ import { grpcCode } from '../telemetry/loggable.ts';
 import { EXIT } from './exit-codes.ts';
 import { CliError, describeFailure } from './failure.ts';
 import { say } from './output.ts';
+import { SIGNALS } from './signals.ts';
 
 /** A signal came; what was started goes on. */
 export class Interrupted extends CliError {
@@ -42,8 +43,6 @@ export async function untilInterrupted<T>(
     for (const signal of SIGNALS) process.off(signal, onSignal);
   }
 }
-
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 const TRANSIENT = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED', 'ABORTED'];
 /** ms between two questions to a Temporal that does not answer. */

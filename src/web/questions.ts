@@ -1,6 +1,7 @@
 import type { Fleet, RequestQuery } from '../fleet/port.ts';
 import { mostWaitedFor } from '../shared/waiting.ts';
 import type { FlowQuery } from '../flow/port.ts';
+import { inTime } from '../shared/in-time.ts';
 import { Memo } from './memo.ts';
 import type { TemporalSide } from './port.ts';
 
@@ -92,18 +93,10 @@ export class Questions {
 }
 
 async function answer<T>(question: () => Promise<T>): Promise<Answer<T>> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`no answer in ${ANSWER_TIMEOUT} ms`)),
-      ANSWER_TIMEOUT,
-    );
-  });
+  const late = (): Error => new Error(`no answer in ${ANSWER_TIMEOUT} ms`);
   try {
-    return { value: await Promise.race([question(), tooLate]) };
+    return { value: await inTime(question(), ANSWER_TIMEOUT, late) };
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
-  } finally {
-    clearTimeout(timer);
   }
 }

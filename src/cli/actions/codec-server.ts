@@ -6,6 +6,7 @@ import { createCodecServer } from '../../payload/codec-server.ts';
 import { PatientCodec } from '../../payload/patient-codec.ts';
 import { isLoopback } from '../../web/access.ts';
 import { CliError, UsageError } from '../failure.ts';
+import { signalled } from '../signals.ts';
 
 export interface CodecServerFlags {
   host: string;
@@ -33,7 +34,7 @@ export async function serveCodec({ host, port, origin }: CodecServerFlags): Prom
   const { port: actual } = server.address() as AddressInfo;
   const name = host.includes(':') ? `[${host}]` : host;
   console.log(`patient-http codec server ready: http://${name}:${actual}`);
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  await signalled();
   server.close();
   server.closeAllConnections();
   return 0;

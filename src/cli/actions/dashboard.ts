@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Fleet } from '../../fleet/port.ts';
 import { createLogger } from '../../telemetry/logger.ts';
 import { createDashboard } from '../../web/dashboard.tsx';
@@ -11,6 +10,7 @@ import { CliError, UsageError } from '../failure.ts';
 import { withFleet } from '../fleet.ts';
 import { cliOptions } from '../settings.ts';
 import { withTemporal, type TemporalClient } from '../temporal-client.ts';
+import { signalled } from '../signals.ts';
 
 export interface DashboardFlags {
   listen?: string;
@@ -46,7 +46,7 @@ export async function serveDashboard(flags: DashboardFlags): Promise<ExitCode> {
     const server = new WebServer(app, listen!);
     await server.start();
     console.log(`patient-http dashboard ready: ${server.url}`);
-    await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+    await signalled();
     await server.close();
   };
   await withTemporal(
